@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# make help lists the targets. Sources are found by wildcard; nothing is listed by hand.
+#
+#   bpf/X.bpf.c -> O/X.bpf.o -> O/X.skel.h        (only .c files include a skeleton)
+#   user/*.c    -> O/user/*.o -> O/liballocpath.a (all but main.o) -> O/allocpath
+#   tests/unit/test_*.c  -> O/tests/unit/test_*   linked with liballocpath.a and cmocka
+#   tests/programs/*.c, *.cc -> O/tests/programs/*;  lib*.c -> lib*.so
+#
+# A test program that needs other flags says so in a comment of its own: "/* build: -static */".
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+O ?= build
+
+V ?=
+DEBUG ?=
+SAN ?=
+COVERAGE ?=
+
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+CXX := $(if $(filter default,$(origin CXX)),g++,$(CXX))
+CLANG ?= clang
+LLVM_STRIP ?= $(firstword $(shell command -v llvm-strip llvm-strip-14) true)
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+PKG_CONFIG ?= pkg-config
+
+BUILD_PACKAGES := gcc make clang llvm libbpf-dev bpftool libelf-dev libdw-dev libcapstone-dev \
+	libjson-c-dev zlib1g-dev pkg-config linux-libc-dev ca-certificates
+TEST_PACKAGES := g++ libcmocka-dev python3 strace sqlite3 git
+LINT_PACKAGES := clang-format clang-tidy libcmocka-dev
+
+MACHINE := $(shell uname -m)
+# Directory under vmlinux/ and the name that bpf_tracing.h wants.
+ARCH := $(patsubst aarch64,arm64,$(MACHINE))
+BPF_ARCH := $(patsubst x86_64,x86,$(ARCH))
+ifeq ($(wildcard vmlinux/$(ARCH)/vmlinux.h),)
+$(error allocpath is for x86_64 and arm64: no vmlinux/$(ARCH)/vmlinux.h)
+endif
+
+Q := $(if $(filter-out 0,$(V)),,@)
+say = $(if $(filter-out 0,$(V)),@:,@printf '  %-8s %s\n' $(1) $(2))
+
+# Flags. What needs an installed tool is expanded late, so that "deps" can install it first.
+LIBS = libbpf libelf libdw capstone json-c zlib
+LIB_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(LIBS))
+LIB_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS)) -pthread
+
+WARNINGS := -Wall -Wextra -Werror
+SWITCH_FLAGS := $(if $(filter-out 0,$(DEBUG)),-Og -g3,-O2 -g)
+ifneq ($(filter-out 0,$(SAN)),)
+SWITCH_FLAGS += -fsanitize=address,undefined -fno-omit-frame-pointer
+endif
+ifneq ($(filter-out 0,$(COVERAGE)),)
+SWITCH_FLAGS += --coverage
+endif
+USER_FLAGS := -std=gnu11 -D_GNU_SOURCE -DALLOCPATH_VERSION='"$(VERSION)"' $(SWITCH_FLAGS) \
+	$(WARNINGS) -Iinclude -Iuser -I$(O) $(CPPFLAGS) $(CFLAGS)
+PROGRAM_FLAGS := -O1 -g -D_GNU_SOURCE $(WARNINGS) -pthread
+BPF_FLAGS := -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Werror \
+	-Iinclude -Ibpf -Ivmlinux/$(ARCH)
+# asm/ headers, which -target bpf does not look for
+BPF_SYSTEM = -idirafter /usr/include/$(shell $(CC) -print-multiarch)
+
+BPF_NAMES := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
+SKELETONS := $(BPF_NAMES:%=$(O)/%.skel.h)
+USER_SOURCES := $(wildcard user/*.c)
+USER_OBJECTS := $(USER_SOURCES:%.c=$(O)/%.o)
+LIB_OBJECTS := $(filter-out $(O)/user/main.o,$(USER_OBJECTS))
+UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
+UNIT_TESTS := $(UNIT_SOURCES:%.c=$(O)/%)
+PROGRAM_SOURCES := $(wildcard tests/programs/*.c tests/programs/*.cc)
+PROGRAM_LIBRARIES := $(patsubst %.c,$(O)/%.so,$(wildcard tests/programs/lib*.c))
+PROGRAMS := $(filter-out $(PROGRAM_LIBRARIES:.so=),$(basename $(PROGRAM_SOURCES:%=$(O)/%)))
+
+FORMATTED := $(wildcard include/*.h bpf/*.[ch] user/*.[ch] vmlinux/*.c tests/*/*.[ch] tests/*/*.cc)
+TIDIED := $(USER_SOURCES) $(UNIT_SOURCES) $(filter %.c,$(PROGRAM_SOURCES))
+
+# Targets that make a fresh host ready first; for a plain "make" the packages are there or it fails.
+DEPS_GOALS := run test check-long bench lint deps
+READY := $(if $(filter $(DEPS_GOALS),$(MAKECMDGOALS)),deps)
+PACKAGES := $(BUILD_PACKAGES)
+ifneq ($(filter test check-long bench,$(MAKECMDGOALS)),)
+PACKAGES += $(TEST_PACKAGES)
+endif
+ifneq ($(filter lint,$(MAKECMDGOALS)),)
+PACKAGES += $(LINT_PACKAGES)
+endif
+
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all run test check-long bench lint install bpf-size deps programs clean help FORCE
+
+all: $(O)/allocpath ## build build/allocpath (the default)
+
+run: $(O)/allocpath ## install what is missing, build, profile this host for 10 seconds
+	$(O)/allocpath hist -d 10s
+
+test: $(O)/allocpath $(UNIT_TESTS) programs ## unit and end-to-end tests; as root
+	$(Q)O=$(O) tests/run.sh
+
+check-long: $(O)/allocpath $(UNIT_TESTS) programs ## the tests that take longer
+	$(Q)O=$(O) tests/long.sh
+
+bench: $(O)/allocpath programs ## the benchmarks in tests/bench
+	$(Q)set -e; for bench in $(wildcard tests/bench/*.sh); do \
+		echo "== $$bench"; O=$(O) bash $$bench; \
+	done
+
+programs: $(PROGRAMS) $(PROGRAM_LIBRARIES) ## the programs that tests measure
+
+install: $(O)/allocpath ## install to $(DESTDIR)$(PREFIX)/bin
+	install -D -m 755 $(O)/allocpath $(DESTDIR)$(PREFIX)/bin/allocpath
+
+bpf-size: $(BPF_NAMES:%=$(O)/%.bpf.o) ## instructions of each BPF program
+	$(Q)for object in $^; do readelf -sW $$object; done | \
+		awk '$$4 == "FUNC" { printf "%6d %s\n", $$3 / 8, $$8; sum += $$3 / 8 } \
+			END { printf "%6d total\n", sum }' | sort -n
+
+lint: $(SKELETONS) | $(READY) ## clang-format and clang-tidy; anything found is an error
+	$(Q)clang-format --dry-run -Werror $(FORMATTED)
+	$(Q)printf '%s\n' $(TIDIED) | xargs -P2 -I{} sh -c 'out=$$(clang-tidy --quiet {} -- \
+		-std=gnu11 -D_GNU_SOURCE -DALLOCPATH_VERSION=\"$(VERSION)\" -Wall -Wextra \
+		-Iinclude -Iuser -isystem $(O) $(LIB_CFLAGS) 2>&1) || { echo "$$out"; exit 1; }'
+	$(Q)echo lint: clean
+
+clean: ## remove what was built
+	rm -rf $(O)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+	@echo 'switches: V=1 (show commands) DEBUG=1 SAN=1 COVERAGE=1 O=build PREFIX=/usr/local'
+
+# Asks dpkg first, so that apt-get runs only when something is missing.
+deps: ## install the Debian packages that a target needs
+	$(Q)command -v dpkg-query >/dev/null || exit 0; \
+	have=" $$(dpkg-query -W -f='$${db:Status-Status} $${Package}\n' $(PACKAGES) 2>/dev/null | \
+		sed -n 's/^installed //p' | tr '\n' ' ') "; missing=; \
+	for package in $(PACKAGES); do \
+		case "$$have" in *" $$package "*) ;; *) missing="$$missing $$package" ;; esac; \
+	done; \
+	test -n "$$missing" || exit 0; \
+	if [ "$$(id -u)" -ne 0 ]; then \
+		echo "packages are missing; as root: apt-get install$$missing" >&2; exit 1; \
+	fi; \
+	apt-get update -q && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing
+
+# The flags of the last build: what was built with others is built again.
+$(O)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(CC) $(CLANG) $(USER_FLAGS) $(BPF_FLAGS) $(PROGRAM_FLAGS))' >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+# BPF
+$(O)/%.bpf.o: bpf/%.bpf.c $(O)/flags | $(READY)
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_FLAGS) $(BPF_SYSTEM) -MMD -MP -MF $(@:.o=.d) -MT $@ -c $< -o $@
+	$(Q)$(LLVM_STRIP) -g $@
+
+$(O)/%.skel.h: $(O)/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)(echo '/* NOLINTBEGIN */' && $(BPFTOOL) gen skeleton $< && echo '/* NOLINTEND */') >$@
+
+# Only the first build needs this; after it the dependency files know better.
+with_skeleton = $(if $(strip $(1)),$(shell grep -lE '\#include "[a-z_]+\.skel\.h"' $(1)))
+SKELETON_USERS := $(call with_skeleton,$(USER_SOURCES) $(UNIT_SOURCES))
+$(SKELETON_USERS:%.c=$(O)/%.o): | $(SKELETONS)
+
+# User side and unit tests
+$(O)/%.o: %.c $(O)/flags | $(READY)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(USER_FLAGS) $(LIB_CFLAGS) -MMD -MP -c $< -o $@
+
+$(O)/liballocpath.a: $(LIB_OBJECTS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(O)/allocpath: $(O)/user/main.o $(O)/liballocpath.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(SWITCH_FLAGS) $(LDFLAGS) $^ $(LIB_LDLIBS) -o $@
+
+# Compares every type of the contract, the unused too. Private: $(O)/flags must not see it.
+$(O)/tests/unit/test_contract.o: private USER_FLAGS += -fno-eliminate-unused-debug-types
+
+$(UNIT_TESTS): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/liballocpath.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(SWITCH_FLAGS) $(LDFLAGS) $^ -lcmocka $(LIB_LDLIBS) -o $@
+
+# Programs that tests measure: no switches and no flags of ours, so that what they do is fixed.
+own_flags = $(shell sed -n 's,.*/\* build: \(.*\) \*/.*,\1,p' $<)
+
+$(O)/tests/programs/lib%.so: tests/programs/lib%.c $(O)/flags | $(READY)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 $(PROGRAM_FLAGS) -fPIC -shared -MMD -MP -MF $@.d -MT $@ $< $(own_flags) -ldl -o $@
+
+$(O)/tests/programs/%: tests/programs/%.c $(O)/flags | $(READY)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 $(PROGRAM_FLAGS) -MMD -MP -MF $@.d -MT $@ $< $(own_flags) -ldl -o $@
+
+$(O)/tests/programs/%: tests/programs/%.cc $(O)/flags | $(READY)
+	$(call say,CXX,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(PROGRAM_FLAGS) -MMD -MP -MF $@.d -MT $@ $< $(own_flags) -ldl -o $@
+
+-include $(wildcard $(O)/*.d $(O)/user/*.d $(O)/tests/unit/*.d $(O)/tests/programs/*.d)
