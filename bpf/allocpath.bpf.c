@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The BPF object: switches set before load or while it runs, then one header per concern. Entry
+ * points save, exits decide; everything is aggregated here, only rare facts cross the ring.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
+
+#include "contract.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* Set before load. */
+const volatile __u32 depth = DEPTH_ENTRY;
+const volatile __u32 target_mode = TARGET_ALL;
+const volatile __u32 follow_children = 0;
+const volatile __u32 self_tgid = 0; /* we do not measure ourselves */
+const volatile __u64 min_size = 0; /* bytes, inclusive */
+const volatile __u64 max_size = ~0ULL;
+const volatile __u64 page_size = 4096;
+const volatile char target_comm[MAX_COMM] = {};
+
+/* Written by the user side while the programs run. */
+__u32 active = 0; /* 1 while the measurement lasts: nothing is counted before and after */
+__u32 epoch = 0; /* which of the two sets of path limits is written */
+__u32 target_tgid = 0; /* of the command, known after load */
+
+/* Written here, read by the user side. */
+__u32 last_id = 0; /* process numbers given */
+__u64 nr_size_rows = 0; /* rows ever inserted, for the user side's folding */
+__u64 nr_live_blocks = 0; /* elements in live_blocks, about */
+__u64 nr_granules = 0; /* elements ever inserted into granules */
+__u64 nr_calibrations = 0; /* hits of our own function */
+
+/* Never read: puts into the BTF what no map names, for tests/unit/test_contract to compare. */
+static const union {
+	struct event event;
+	enum probe_depth probe_depth;
+	enum alloc_path alloc_path;
+	enum release release;
+	enum home home;
+	enum region region;
+	enum fault_class fault_class;
+	enum alloc_function alloc_function;
+	enum event_kind event_kind;
+	enum outcome outcome;
+	enum loss loss;
+	enum event_type event_type;
+	enum target_mode target_mode;
+} contract_types __attribute__((used)) = {};
+
+#include "compat.bpf.h"
+#include "maps.bpf.h"
+#include "ledger.bpf.h"
+#include "process.bpf.h"
+#include "granule.bpf.h"
+#include "request.bpf.h"
+#include "alloc.bpf.h"
+#include "vm.bpf.h"
+#include "fault.bpf.h"
+#include "task.bpf.h"

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What differs between architectures and kernels, one macro or function each. */
+
+#if defined(__TARGET_ARCH_x86)
+
+#define NR_MMAP 9
+#define NR_MPROTECT 10
+#define NR_MUNMAP 11
+#define NR_BRK 12
+#define NR_MREMAP 25
+#define NR_MADVISE 28
+#define NR_CLONE 56
+#define NR_FORK 57
+#define NR_VFORK 58
+#define NR_CLONE3 435
+
+#define SYSCALL_NUMBER(regs) ((long)(regs)->orig_ax)
+#define SYSCALL_ARG(regs, n) SYSCALL_ARG_##n(regs)
+#define SYSCALL_ARG_1(regs) ((regs)->di)
+#define SYSCALL_ARG_2(regs) ((regs)->si)
+#define SYSCALL_ARG_3(regs) ((regs)->dx)
+#define SYSCALL_ARG_4(regs) ((regs)->r10)
+#define SYSCALL_ARG_5(regs) ((regs)->r8)
+
+/* TS_COMPAT: the system call came by the 32-bit entry and its number is another one. */
+static __always_inline bool syscall__is_compat(struct task_struct *task)
+{
+	return task->thread_info.status & 2;
+}
+
+/* TIF_ADDR32: a 32-bit program, whose calls and arguments we do not read. */
+static __always_inline bool task__is_32bit(struct task_struct *task)
+{
+	return task->thread_info.flags & (1UL << 29);
+}
+
+/* The return address of a call lies at the stack pointer of its first instruction. */
+#define RETURN_ADDRESS_ON_STACK 1
+#define RETURN_SLOT_BYTES 8
+
+/* Page fault error code. */
+#define FAULT_PROTECTION_BIT 1
+#define FAULT_WRITE_BIT 2
+
+#elif defined(__TARGET_ARCH_arm64)
+
+#define NR_MMAP 222
+#define NR_MPROTECT 226
+#define NR_MUNMAP 215
+#define NR_BRK 214
+#define NR_MREMAP 216
+#define NR_MADVISE 233
+#define NR_CLONE 220
+#define NR_FORK -1
+#define NR_VFORK -2
+#define NR_CLONE3 435
+
+#define SYSCALL_NUMBER(regs) ((long)(regs)->syscallno)
+#define SYSCALL_ARG(regs, n) SYSCALL_ARG_##n(regs)
+#define SYSCALL_ARG_1(regs) ((regs)->orig_x0)
+#define SYSCALL_ARG_2(regs) ((regs)->regs[1])
+#define SYSCALL_ARG_3(regs) ((regs)->regs[2])
+#define SYSCALL_ARG_4(regs) ((regs)->regs[3])
+#define SYSCALL_ARG_5(regs) ((regs)->regs[4])
+
+static __always_inline bool syscall__is_compat(struct task_struct *task)
+{
+	return task->thread_info.flags & (1UL << 22); /* TIF_32BIT */
+}
+
+static __always_inline bool task__is_32bit(struct task_struct *task)
+{
+	return syscall__is_compat(task);
+}
+
+/* The link register holds it, and the callee saves it where it likes: the slot test is void. */
+#define RETURN_ADDRESS_ON_STACK 0
+#define RETURN_SLOT_BYTES 0
+
+#define FAULT_PROTECTION_BIT 1
+#define FAULT_WRITE_BIT 2
+
+#else
+#error "allocpath knows x86-64 and arm64"
+#endif
+
+/*
+ * Up to 6.1 the resident set was cached in the task and folded into the mm every 64 faults, so
+ * rss_stat fired for one page in about 64; from 6.2 on (f1a7941243c1) it fires for every update.
+ */
+struct task_rss_stat___old {
+	int events;
+	int count[4];
+} __attribute__((preserve_access_index));
+
+struct task_struct___old_rss {
+	struct task_rss_stat___old rss_stat;
+} __attribute__((preserve_access_index));
+
+static __always_inline bool rss__is_cached_in_task(void)
+{
+	return bpf_core_field_exists(((struct task_struct___old_rss *)0)->rss_stat);
+}
+
+/* mm_lock_seq is an int up to 6.12 and a seqcount_t after (eb449bd96954). */
+struct mm_struct___int_seq {
+	int mm_lock_seq;
+} __attribute__((preserve_access_index));
+
+struct seqcount___new {
+	unsigned int sequence;
+} __attribute__((preserve_access_index));
+
+struct mm_struct___seqcount {
+	struct seqcount___new mm_lock_seq;
+} __attribute__((preserve_access_index));
+
+/* A number that changes whenever the address space does; fallback where the kernel has none. */
+static __always_inline __u64 mm__generation(struct mm_struct *mm, __u64 fallback)
+{
+	struct mm_struct___seqcount *with_seqcount = (void *)mm;
+	struct mm_struct___int_seq *with_int = (void *)mm;
+
+	if (bpf_core_field_exists(with_seqcount->mm_lock_seq.sequence))
+		return BPF_CORE_READ(with_seqcount, mm_lock_seq.sequence);
+	if (bpf_core_field_exists(with_int->mm_lock_seq))
+		return (__u32)BPF_CORE_READ(with_int, mm_lock_seq);
+	return fallback;
+}
+
+/* The page of out-of-line slots and return trampolines that uprobes add to an address space. */
+static __always_inline __u64 mm__uprobe_page(struct mm_struct *mm)
+{
+	if (!bpf_core_field_exists(mm->uprobes_state.xol_area))
+		return 0;
+	return BPF_CORE_READ(mm, uprobes_state.xol_area, vaddr);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The books. Each event is counted once as seen and once by its outcome. Adds are atomic although
+ * the element is per CPU: uprobe programs are preemptible from 6.0 on.
+ */
+#define ADD(field, value) ((void)__sync_fetch_and_add(&(field), (value)))
+
+static __always_inline void count__event(__u32 kind, __u32 outcome)
+{
+	struct ledger *ledger;
+	__u32 zero = 0;
+
+	ledger = bpf_map_lookup_elem(&books, &zero);
+	if (ledger && kind < NR_EVENT_KINDS && outcome < NR_OUTCOMES)
+		ADD(ledger->events[kind][outcome], 1);
+}
+
+static __always_inline void count__loss(__u32 reason)
+{
+	struct ledger *ledger;
+	__u32 zero = 0;
+
+	ledger = bpf_map_lookup_elem(&books, &zero);
+	if (ledger && reason < NR_LOSSES)
+		ADD(ledger->losses[reason], 1);
+}
+
+static __always_inline void count__seen(__u32 kind)
+{
+	count__event(kind, OUTCOME_SEEN);
+}
+
+static __always_inline void count__recorded(__u32 kind)
+{
+	count__event(kind, OUTCOME_RECORDED);
+}
+
+static __always_inline void count__filtered(__u32 kind)
+{
+	count__event(kind, OUTCOME_FILTERED);
+}
+
+/* An event that is gone, with its reason. */
+static __always_inline void count__lost(__u32 kind, __u32 reason)
+{
+	count__event(kind, OUTCOME_LOST);
+	count__loss(reason);
+}

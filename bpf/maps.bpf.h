@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* All maps. Each: key, value, who writes, who reads, what bounds it, and what happens when full. */
+
+/* One call of an allocation function that has not returned yet, as far as we know. */
+struct open_call {
+	__u64 sp; /* at the function's first instruction */
+	__u64 ret; /* return address */
+	__u64 bias; /* load bias of the file */
+	__u64 size; /* bytes asked for */
+	__u64 argument; /* realloc: old block. posix_memalign: where the pointer goes */
+	__u64 alignment; /* memalign family; else 0 */
+	__u64 old_size; /* realloc and free: of the block given back */
+	__u64 mapped_start; /* a mapping made in this call */
+	__u64 mapped_end;
+	__u64 remapped_from; /* bytes of the mapping that mremap was given */
+	__u32 old_class;
+	__u16 file;
+	__u16 did; /* bit mask of enum did */
+	__u8 function;
+	__u8 tailed; /* its jump to malloc was seen */
+	__u8 old_known; /* the old block was in the live set */
+	__u8 old_hidden;
+	__u8 own_function; /* of the block given back, to put it back when realloc fails */
+	__u8 old_path;
+	__u8 old_home;
+	__u8 pad;
+};
+
+/* What kernel calls did during an open call. */
+enum did {
+	DID_ARENA = 1 << 0,
+	DID_BRK = 1 << 1,
+	DID_MMAP = 1 << 2,
+	DID_REMAP = 1 << 3,
+	DID_FAIL = 1 << 4, /* the last growth failed */
+	DID_MADVISE = 1 << 5,
+	DID_TRIM = 1 << 6,
+	DID_MUNMAP = 1 << 7,
+	DID_DOOM = 1 << 8, /* its arguments cannot succeed */
+};
+#define DID_GROW (DID_ARENA | DID_BRK | DID_MMAP | DID_REMAP)
+
+enum fault_state {
+	FAULT_IDLE = 0,
+	FAULT_OPEN = 1,
+};
+
+/* A fault between its begin and its end, and what is known of its surroundings. */
+struct open_fault {
+	__u64 address;
+	__u64 vma_start; /* last mapping looked up, valid for generation */
+	__u64 vma_end;
+	__u64 vma_generation;
+	__u64 block_start; /* last own block met, same validity */
+	__u64 block_end;
+	__u64 block_generation;
+	__u32 block_kind;
+	__u32 block_class;
+	__u32 error;
+	__u32 pages; /* anonymous pages gained */
+	__s32 old_count; /* up to 6.1: the task's cached counters at the begin */
+	__s32 old_events;
+	__u8 state;
+	__u8 kernel_mode;
+	__u8 order; /* of the last page allocated */
+	__u8 allocated; /* a page was allocated since it was last asked */
+	__u8 saw_file;
+	__u8 saw_anon;
+	__u8 saw_swap;
+	__u8 saw_shmem;
+	__u8 vma_kind; /* bit mask of enum vma_kind */
+	__u8 pad[7];
+};
+
+enum task_state {
+	TASK_UNKNOWN = 0,
+	TASK_MEASURED = 1,
+	TASK_IGNORED = 2,
+};
+
+struct task {
+	__u64 number; /* slot << 32 | process number, 0: none yet */
+	__u64 old_brk; /* at the entry of brk */
+	__u32 state;
+	__u32 inherits; /* 1: measured because its parent is */
+	__u32 parent_id;
+	__u32 execs;
+	__u32 syscall; /* number + 1 of the memory system call it is in, 0: none */
+	__u32 nr_open;
+	__u32 entered; /* an allocation function was entered since the start */
+	__u32 maps_file; /* the system call maps a file */
+	struct open_call open[MAX_OPEN_CALLS]; /* innermost last */
+	struct open_fault fault;
+};
+
+/*
+ * tasks: task -> its record. Written and read by every program, each for its own task (fork
+ * writes the child's). Bounded by the threads that had an event; freed by the kernel with the
+ * task. Creation fails without memory: the event is lost as no_task_storage.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct task);
+} tasks SEC(".maps");
+
+/*
+ * processes: slot -> identity and counters. Written by the programs with atomic adds, read by the
+ * user side through a memory mapping. 10,240 slots of 1 KiB. Full: see free_slots.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_PROCESSES);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct process);
+} processes SEC(".maps");
+
+/*
+ * free_slots: queue of slot numbers, filled by the user side, which also returns those of folded
+ * processes; taken by process__first_sight. Empty: the event is lost as process_table_full.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, MAX_PROCESSES);
+	__uint(value_size, sizeof(__u32));
+} free_slots SEC(".maps");
+
+/*
+ * size_rows: (process, size class) -> counts. Written by request__record and fault ends with
+ * atomic adds, read by the user side, which deletes those of folded processes. 262,144 rows of
+ * about 130 bytes. Full: the request is lost as size_rows_full.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_SIZE_ROWS);
+	__type(key, struct size_key);
+	__type(value, struct size_row);
+} size_rows SEC(".maps");
+
+/*
+ * live_blocks: (process, address) -> block, at depth full only (1 element otherwise). Written at
+ * returns, deleted at frees; the user side deletes those of ended processes. A plain hash, never
+ * LRU: full is a counted loss (live_blocks_full), not a silent eviction. 1,048,576 elements of
+ * about 110 bytes.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_LIVE_BLOCKS);
+	__type(key, struct live_key);
+	__type(value, struct live_block);
+} live_blocks SEC(".maps");
+
+/*
+ * granules: (process, level, address >> level) -> the two blocks that may meet it. Written at
+ * mmap, mremap and munmap, read at fault ends; the user side deletes those of ended processes.
+ * 131,072 elements of about 120 bytes. Full: counted as granules_full, touches count as anon.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_GRANULES);
+	__type(key, struct granule_key);
+	__type(value, struct granule);
+} granules SEC(".maps");
+
+/* files: file number -> range of the allocator's object. Written by the user side before attach. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_FILES);
+	__type(key, __u32);
+	__type(value, struct file_range);
+} files SEC(".maps");
+
+/*
+ * wrapper_sites: address behind a bare wrapper -> where its return address lies. Written by the
+ * user side before attach, read at system call exits. Full: the user side refuses the file.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_WRAPPER_SITES);
+	__type(key, struct wrapper_key);
+	__type(value, struct wrapper_site);
+} wrapper_sites SEC(".maps");
+
+/* known_files: executable files announced to the user side. Full: a file is announced again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAX_KNOWN_FILES);
+	__type(key, struct file_key);
+	__type(value, __u32);
+} known_files SEC(".maps");
+
+/* target_pids: tgids asked for with -p, and their descendants at the start with --children. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, __u32);
+} target_pids SEC(".maps");
+
+/* target_cgroup: element 0 is the cgroup asked for with --cgroup. */
+struct {
+	__uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(__u32));
+} target_cgroup SEC(".maps");
+
+/* events: rare facts, struct event. Full: counted as ring_full. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, EVENT_RING_BYTES);
+} events SEC(".maps");
+
+/* books: element 0, per CPU: struct ledger. Written here with atomic adds, summed by the user. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ledger);
+} books SEC(".maps");

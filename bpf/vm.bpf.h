@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The six memory system calls. Entry keeps the break, exit knows the result: it counts, charges
+ * the call to the request that made it, and keeps the granules of own mappings.
+ */
+#define PROT_WRITE_BIT 2
+#define PROT_EXEC_BIT 4
+#define MAP_FIXED_BIT 0x10
+#define MAP_ANONYMOUS_BIT 0x20
+#define MAP_GROWSDOWN_BIT 0x100
+#define MAP_LOCKED_BIT 0x2000
+#define MAP_POPULATE_BIT 0x8000
+#define MAP_STACK_BIT 0x20000
+#define MAP_HUGETLB_BIT 0x40000
+#define ADVICE_DONTNEED 4
+#define ADVICE_FREE 8
+#define MREMAP_DONTUNMAP_BIT 4
+
+struct vm_call {
+	long nr;
+	__u64 arg[5];
+	__u64 result;
+	__u64 sp;
+	__u64 ip;
+	__u64 old_brk;
+	__u32 failed;
+	__u32 pad;
+};
+
+#define PAGE_ALIGNED(length) (((length) + page_size - 1) & ~(page_size - 1))
+
+static __always_inline bool syscall__is_memory(long nr)
+{
+	return nr == NR_BRK || nr == NR_MMAP || nr == NR_MUNMAP || nr == NR_MREMAP ||
+	       nr == NR_MPROTECT || nr == NR_MADVISE;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(syscall_enter, struct pt_regs *regs, long nr)
+{
+	struct task_struct *current;
+	struct task *record;
+
+	if (!syscall__is_memory(nr) && nr != NR_CLONE && nr != NR_FORK && nr != NR_VFORK &&
+	    nr != NR_CLONE3)
+		return 0;
+	if (!active)
+		return 0;
+	current = bpf_get_current_task_btf();
+	if (syscall__is_compat(current))
+		return 0;
+	record = task__make_record(current);
+	if (!record)
+		return 0; /* booked at the exit */
+	record->fault.allocated = 0;
+	if (!syscall__is_memory(nr))
+		return 0;
+	record->syscall = nr + 1;
+	record->maps_file = nr == NR_MMAP && !(SYSCALL_ARG(regs, 4) & MAP_ANONYMOUS_BIT);
+	if (nr == NR_BRK && current->mm)
+		record->old_brk = current->mm->brk;
+	return 0;
+}
+
+/*
+ * Who made the system call: steps from the wrapper's frame outwards until an address that no
+ * wrapper has, and asks whether that one is in the allocator's object.
+ */
+__noinline int caller__is_allocator(__u32 file, __u64 bias, __u64 ip, __u64 sp)
+{
+	struct wrapper_key key = { .file = file };
+
+	for (int i = 0; i < MAX_WRAPPER_DEPTH; i++) {
+		struct wrapper_site *site;
+		__u64 address = ip - bias;
+
+		if (address >> 32)
+			return 0;
+		key.address = address;
+		site = bpf_map_lookup_elem(&wrapper_sites, &key);
+		if (!site)
+			return address__is_in_allocator(file, address);
+		sp += site->return_slot;
+		if (bpf_probe_read_user(&ip, sizeof(ip), (void *)sp))
+			return 0;
+		sp += RETURN_SLOT_BYTES;
+	}
+	return 0;
+}
+
+/* Index + 1 of the open call that made this system call, innermost first; 0: none. */
+__noinline int calls__owner(struct task *record, __u64 ip, __u64 sp)
+{
+	__u32 nr_open;
+
+	if (!record)
+		return 0;
+	nr_open = record->nr_open;
+	for (int i = 0; i < MAX_OPEN_CALLS; i++) {
+		struct open_call *call;
+		__u64 slot = 0;
+
+		if (!nr_open)
+			break;
+		nr_open--;
+		call = &record->open[OPEN_INDEX(nr_open)];
+		if (sp >= call->sp)
+			continue;
+		if (RETURN_ADDRESS_ON_STACK) {
+			bpf_probe_read_user(&slot, sizeof(slot), (void *)call->sp);
+			if (!call__stands(slot, call->ret))
+				continue;
+		}
+		if (caller__is_allocator(call->file, call->bias, ip, sp))
+			return nr_open + 1;
+	}
+	return 0;
+}
+
+/* A decommit maps PROT_NONE over what was there: nothing grows. */
+static __always_inline bool vm_call__is_decommit(struct vm_call *vm)
+{
+	return vm->nr == NR_MMAP && (vm->arg[3] & MAP_FIXED_BIT) && !vm->arg[2];
+}
+
+static __always_inline bool vm_call__grows(struct vm_call *vm)
+{
+	switch (vm->nr) {
+	case NR_BRK:
+		return vm->arg[0] > vm->old_brk;
+	case NR_MMAP:
+		return !vm_call__is_decommit(vm);
+	case NR_MREMAP:
+		return true;
+	case NR_MPROTECT:
+		return vm->arg[2] & PROT_WRITE_BIT;
+	}
+	return false;
+}
+
+/*
+ * Does the mapping hold this block and nothing else? A pool's growth takes at least glibc's
+ * top pad (128 KiB), or 1 MiB, more than was asked for; a mapping of its own at most the header,
+ * the alignment and the rounding to pages.
+ */
+static __always_inline bool mapping__is_own(struct open_call *call, struct vm_call *vm)
+{
+	__u64 slack = vm->arg[3] & MAP_HUGETLB_BIT ? 1ULL << 30 : 2 * page_size;
+
+	if (!vm->arg[2]) /* PROT_NONE: a reserve */
+		return false;
+	return vm->arg[1] <= call->size + call->alignment + slack;
+}
+
+static __always_inline __u32 vm_call__did(struct open_call *call, struct vm_call *vm)
+{
+	if (vm_call__grows(vm)) {
+		if (vm->failed)
+			return DID_FAIL;
+		switch (vm->nr) {
+		case NR_BRK:
+			return DID_BRK;
+		case NR_MMAP:
+			return mapping__is_own(call, vm) ? DID_MMAP : DID_ARENA;
+		case NR_MREMAP:
+			return DID_REMAP;
+		}
+		return DID_ARENA; /* mprotect */
+	}
+	if (vm->failed)
+		return 0;
+	switch (vm->nr) {
+	case NR_BRK:
+		return vm->arg[0] && vm->arg[0] < vm->old_brk ? DID_TRIM : 0;
+	case NR_MUNMAP:
+		/* The ends of an arena's reserve are cut off in the call that made it. */
+		if (vm->arg[0] >= call->mapped_start && vm->arg[0] < call->mapped_end)
+			return 0;
+		return DID_MUNMAP;
+	case NR_MADVISE:
+		return vm->arg[2] == ADVICE_DONTNEED || vm->arg[2] == ADVICE_FREE ? DID_MADVISE : 0;
+	case NR_MMAP:
+		return DID_MADVISE;
+	}
+	return 0;
+}
+
+__noinline int vm_call__track(struct process *process, struct open_call *call,
+				     struct vm_call *vm, __u32 did)
+{
+	__u32 size_class = 0, kind = NR_REGIONS;
+	struct granule_find found = {};
+	__u64 length;
+
+	if (!process || !vm)
+		return 0;
+	length = PAGE_ALIGNED(vm->arg[1]);
+	switch (vm->nr) {
+	case NR_MMAP:
+		if (vm->arg[3] & MAP_STACK_BIT)
+			kind = REGION_STACK;
+		else if (did & DID_MMAP)
+			kind = REGION_OWN_MAPPING;
+		else if (did & DID_ARENA)
+			kind = REGION_ARENA;
+		if (kind == NR_REGIONS)
+			break;
+		if (call && kind == REGION_OWN_MAPPING)
+			size_class = size_class__of(call->size);
+		granule__remove(process, vm->result, vm->result + length);
+		granule__insert(process, vm->result, vm->result + length, kind, size_class);
+		break;
+	case NR_MUNMAP:
+		granule__remove(process, vm->arg[0], vm->arg[0] + length);
+		break;
+	case NR_MREMAP:
+		/* One that we did not see mapped is the block's own if the allocator moves it. */
+		if (!granule__find(process, vm->arg[0], &found) && !(did & DID_REMAP))
+			break;
+		if (!found.block.start)
+			found.block.kind = REGION_OWN_MAPPING;
+		if (!(vm->arg[3] & MREMAP_DONTUNMAP_BIT))
+			granule__remove(process, vm->arg[0], vm->arg[0] + length);
+		if (call && (did & DID_REMAP))
+			found.block.size_class = size_class__of(call->size);
+		granule__insert(process, vm->result, vm->result + PAGE_ALIGNED(vm->arg[2]),
+				found.block.kind, found.block.size_class);
+		break;
+	}
+	return 0;
+}
+
+__noinline int vm_call__charge(struct task *record, struct process *process,
+				      struct vm_call *vm)
+{
+	struct open_call *call = NULL;
+	__u32 did = 0;
+	int owner;
+
+	if (!record || !process || !vm)
+		return 0;
+	if (depth != DEPTH_KERNEL) {
+		owner = calls__owner(record, vm->ip, vm->sp);
+		if (owner) {
+			call = &record->open[OPEN_INDEX(owner - 1)];
+			did = vm_call__did(call, vm);
+			if (did & DID_GROW)
+				call->did &= ~DID_FAIL; /* only the last one's failure tells */
+			/* A realloc gives the old block back when it has the new one. */
+			if ((did & DID_MUNMAP) && call->function == FUNCTION_REALLOC)
+				call->did &= ~DID_FAIL;
+			call->did |= did;
+			if (!vm->failed && vm->nr == NR_MMAP) {
+				call->mapped_start = vm->result;
+				call->mapped_end = vm->result + vm->arg[1];
+			}
+			if (did & DID_REMAP)
+				call->remapped_from = vm->arg[1];
+		} else if (!vm->failed && vm_call__grows(vm) && record->entered &&
+			   process->identity.file &&
+			   caller__is_allocator(process->identity.file - 1, process->identity.bias,
+						vm->ip, vm->sp)) {
+			ADD(process->counters.orphans, 1);
+		}
+	}
+	if (!vm->failed)
+		vm_call__track(process, call, vm, did);
+	return 0;
+}
+
+__noinline int vm_call__count_mmap(struct process *process, struct vm_call *vm)
+{
+	struct process_counters *counters;
+	__u64 length;
+
+	if (!process || !vm)
+		return 0;
+	length = PAGE_ALIGNED(vm->arg[1]);
+	counters = &process->counters;
+	ADD(counters->mmap_calls, 1);
+	if (vm->failed)
+		ADD(counters->mmap_failed, 1);
+	else if (!(vm->arg[3] & MAP_ANONYMOUS_BIT))
+		ADD(counters->mmap_file_bytes, length);
+	else if (vm->arg[3] & (MAP_STACK_BIT | MAP_GROWSDOWN_BIT))
+		ADD(counters->mmap_stack_bytes, length);
+	else if (vm->arg[3] & (MAP_POPULATE_BIT | MAP_LOCKED_BIT))
+		ADD(counters->mmap_populated_bytes, length);
+	else
+		ADD(counters->mmap_anon_bytes, length);
+	return 0;
+}
+
+__noinline int vm_call__count_brk(struct process *process, struct vm_call *vm)
+{
+	struct process_counters *counters;
+
+	if (!process || !vm)
+		return 0;
+	counters = &process->counters;
+	ADD(counters->brk_calls, 1);
+	if (vm->failed) {
+		ADD(counters->brk_failed, 1);
+	} else if (vm->arg[0] > vm->old_brk) {
+		ADD(counters->brk_grown_bytes, vm->arg[0] - vm->old_brk);
+	} else if (vm->arg[0]) {
+		ADD(counters->brk_shrunk_bytes, vm->old_brk - vm->arg[0]);
+		if (vm->arg[0] < process->identity.brk_base)
+			process->identity.brk_base = vm->arg[0];
+	}
+	return 0;
+}
+
+__noinline int vm_call__count(struct process *process, struct vm_call *vm)
+{
+	struct process_counters *counters;
+
+	if (!process || !vm)
+		return 0;
+	counters = &process->counters;
+	switch (vm->nr) {
+	case NR_BRK:
+		return vm_call__count_brk(process, vm);
+	case NR_MMAP:
+		return vm_call__count_mmap(process, vm);
+	case NR_MUNMAP:
+		ADD(counters->munmap_calls, 1);
+		if (vm->failed)
+			ADD(counters->munmap_failed, 1);
+		else
+			ADD(counters->munmap_bytes, PAGE_ALIGNED(vm->arg[1]));
+		break;
+	case NR_MREMAP:
+		ADD(counters->mremap_calls, 1);
+		if (vm->failed)
+			ADD(counters->mremap_failed, 1);
+		else if (PAGE_ALIGNED(vm->arg[2]) > PAGE_ALIGNED(vm->arg[1]))
+			ADD(counters->mremap_grown_bytes,
+			    PAGE_ALIGNED(vm->arg[2]) - PAGE_ALIGNED(vm->arg[1]));
+		else
+			ADD(counters->mremap_shrunk_bytes,
+			    PAGE_ALIGNED(vm->arg[1]) - PAGE_ALIGNED(vm->arg[2]));
+		break;
+	case NR_MPROTECT:
+		ADD(counters->mprotect_calls, 1);
+		if (vm->failed)
+			ADD(counters->mprotect_failed, 1);
+		else
+			ADD(counters->mprotect_bytes, PAGE_ALIGNED(vm->arg[1]));
+		break;
+	case NR_MADVISE:
+		ADD(counters->madvise_calls, 1);
+		if (vm->failed)
+			ADD(counters->madvise_failed, 1);
+		else if (vm->arg[2] == ADVICE_DONTNEED)
+			ADD(counters->madvise_dontneed_bytes, PAGE_ALIGNED(vm->arg[1]));
+		else if (vm->arg[2] == ADVICE_FREE)
+			ADD(counters->madvise_free_bytes, PAGE_ALIGNED(vm->arg[1]));
+		break;
+	}
+	return 0;
+}
+
+static __always_inline bool result__is_error(long result)
+{
+	return result < 0 && result >= -4095;
+}
+
+static long file__announce(struct task_struct *task, struct vm_area_struct *vma, void *context)
+{
+	struct file_key key = {};
+	struct event *event;
+	__u32 one = 1;
+
+	if (!vma->vm_file)
+		return 0;
+	key.inode = BPF_CORE_READ(vma, vm_file, f_inode, i_ino);
+	key.device = BPF_CORE_READ(vma, vm_file, f_inode, i_sb, s_dev);
+	if (bpf_map_lookup_elem(&known_files, &key))
+		return 0;
+	bpf_map_update_elem(&known_files, &key, &one, BPF_ANY);
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (!event) {
+		count__loss(LOSS_RING_FULL);
+		return 0;
+	}
+	event->type = EVENT_FILE;
+	event->id = 0;
+	event->slot = 0;
+	event->tgid = task->tgid;
+	event->parent_id = 0;
+	event->pad = 0;
+	event->address = vma->vm_start;
+	event->end = vma->vm_end;
+	event->filename[0] = 0;
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(syscall_exit, struct pt_regs *regs, long result)
+{
+	struct task_struct *current;
+	struct process *process;
+	struct vm_call vm = {};
+	struct task *record;
+	__u32 entered;
+
+	vm.nr = SYSCALL_NUMBER(regs);
+	if (!syscall__is_memory(vm.nr) || !active)
+		return 0;
+	current = bpf_get_current_task_btf();
+	if (syscall__is_compat(current))
+		return 0;
+	count__seen(KIND_SYSCALL);
+	record = task__make_record(current);
+	if (!record) {
+		count__lost(KIND_SYSCALL, LOSS_NO_TASK_STORAGE);
+		return 0;
+	}
+	entered = record->syscall;
+	record->syscall = 0;
+	process = process__of(record);
+	if (!process) {
+		count__no_process(KIND_SYSCALL, record);
+		return 0;
+	}
+	/* A call that seccomp refuses has an exit and no entry. */
+	if (entered != vm.nr + 1 && !result__is_error(result)) {
+		count__lost(KIND_SYSCALL, LOSS_SYSCALL_ENTRY_MISSED);
+		return 0;
+	}
+	vm.arg[0] = SYSCALL_ARG(regs, 1);
+	vm.arg[1] = SYSCALL_ARG(regs, 2);
+	vm.arg[2] = SYSCALL_ARG(regs, 3);
+	vm.arg[3] = SYSCALL_ARG(regs, 4);
+	vm.arg[4] = SYSCALL_ARG(regs, 5);
+	vm.result = result;
+	vm.sp = PT_REGS_SP(regs);
+	vm.ip = PT_REGS_IP(regs);
+	vm.old_brk = record->old_brk;
+	/* brk returns the break that stands: not the one asked for means that it failed. */
+	if (vm.nr == NR_BRK && entered)
+		vm.failed = vm.arg[0] && vm.result != vm.arg[0];
+	else
+		vm.failed = result__is_error(result);
+	ADD(process->identity.map_generation, 1);
+	vm_call__count(process, &vm);
+	vm_call__charge(record, process, &vm);
+	if (vm.nr == NR_MMAP && !vm.failed && !(vm.arg[3] & MAP_ANONYMOUS_BIT) &&
+	    (vm.arg[2] & PROT_EXEC_BIT) && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma))
+		bpf_find_vma(current, vm.result, file__announce, &vm, 0);
+	count__recorded(KIND_SYSCALL);
+	return 0;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Every bound of the BPF side, with the memory that it costs. README has the same table.
+ * The sum stays below 256 MiB with 10,000 processes at every depth.
+ */
+#ifndef ALLOCPATH_BOUNDS_H
+#define ALLOCPATH_BOUNDS_H
+
+/* Process slots. 1.5 KiB each. Full: exited processes fold into their exe; then counted as lost. */
+#define MAX_PROCESSES 10240
+
+/* (process, size class) rows, sparse. About 130 bytes each: 34 MiB. Full: counted as lost. */
+#define MAX_SIZE_ROWS (1 << 18)
+
+/* Granules of own mappings, arenas and thread stacks. About 130 bytes each: 17 MiB. */
+#define MAX_GRANULES (1 << 17)
+
+/* Live blocks, at depth full only. About 120 bytes each: 120 MiB. Full: counted as lost. */
+#define MAX_LIVE_BLOCKS (1 << 20)
+
+/* Allocator files probed at once. */
+#define MAX_FILES 256
+
+/* Known return addresses behind libc's bare system call wrappers, all files together. */
+#define MAX_WRAPPER_SITES 4096
+
+/* Executable files seen mapped: (device, inode). Full: the file is announced again. */
+#define MAX_KNOWN_FILES 16384
+
+/* Rare facts only: process starts, execs, exits, new files. */
+#define EVENT_RING_BYTES (1 << 20)
+
+/* Requests of one thread that are open at once (signal handlers, coroutines). Power of two. */
+#define MAX_OPEN_CALLS 4
+
+/* Longest chain of bare wrappers between a system call and the allocator: brk, sbrk, caller. */
+#define MAX_WRAPPER_DEPTH 4
+
+#define MAX_COMM 16
+#define MAX_FILENAME 256
+
+/* Page orders of first-touch faults: 4 KiB << 0 up to 4 KiB << (NR_FAULT_ORDERS - 1). */
+#define NR_FAULT_ORDERS 16
+
+#endif
