@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "collector.h"
+#include "log.h"
+#include "profile_build.h"
+
+static int collector__on_event(void *context, void *data, size_t size)
+{
+	struct collector *collector = context;
+	const struct event *event = data;
+	char path[96];
+
+	if (size < sizeof(*event))
+		return 0;
+	if (event->type != EVENT_FILE)
+		return names__learn(&collector->names, event);
+	if (!collector->follows_files)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", event->tgid,
+		 (unsigned long long)event->address, (unsigned long long)event->end);
+	if (access(path, F_OK)) /* the loader has split the mapping since */
+		probes__consider_process(&collector->probes, (pid_t)event->tgid);
+	else
+		probes__consider_link(&collector->probes, path);
+	return 0;
+}
+
+int collector__open(struct collector *collector)
+{
+	collector->ring = ring_buffer__new(session__events_fd(&collector->session),
+					   collector__on_event, collector, NULL);
+	if (!collector->ring)
+		return log__error(-errno, "the event ring cannot be mapped: %s", strerror(errno));
+	return 0;
+}
+
+static struct profile_process *collector__fold_of(struct collector *collector, const char *exe)
+{
+	for (size_t i = 0; i < collector->nr_folded; i++) {
+		struct profile_process *fold = &collector->folded[i];
+
+		if (exe && fold->exe ? !strcmp(exe, fold->exe) : exe == fold->exe)
+			return fold;
+	}
+	return NULL;
+}
+
+/* Adds an ended process to its exe's fold, which takes it over when it is the first. */
+static int collector__fold_in(struct collector *collector, struct profile_process *process)
+{
+	struct profile_process *fold = collector__fold_of(collector, process->exe), *folded;
+	int error;
+
+	if (fold) {
+		error = profile_process__add(fold, process);
+		profile_process__free(process);
+		return error;
+	}
+	folded = realloc(collector->folded, (collector->nr_folded + 1) * sizeof(*folded));
+	if (!folded) {
+		profile_process__free(process);
+		return -ENOMEM;
+	}
+	collector->folded = folded;
+	collector->folded[collector->nr_folded++] = *process;
+	return 0;
+}
+
+static int collector__id_ended(void *context, __u32 id)
+{
+	struct collector *collector = context;
+	const struct process_names *of = names__of(&collector->names, id);
+
+	return !of || of->ended;
+}
+
+/* Folds every ended process away. */
+static int collector__fold(struct collector *collector)
+{
+	/* Of younger ones the event with their names may still be on its way. */
+	__u32 newest = session__last_id(&collector->session);
+	struct snapshot snapshot;
+	int error;
+
+	error = collector__take(collector, &snapshot, false);
+	if (error)
+		return error;
+	for (size_t i = 0; !error && i < snapshot.nr_processes; i++) {
+		const struct process *process = &snapshot.processes[i];
+		struct profile_process made;
+		__u32 slot = process->identity.pad;
+
+		if (!process->identity.ended || process->identity.id > newest)
+			continue;
+		error = profile_build__process(collector, &snapshot, process, &made);
+		if (!error)
+			error = collector__fold_in(collector, &made);
+		if (!error) {
+			size_t nr;
+			const struct size_entry *entries =
+				snapshot__sizes_of(&snapshot, process->identity.id, &nr);
+
+			error = session__release_slot(&collector->session, slot, entries, nr);
+			names__forget(&collector->names, process->identity.id);
+			collector->nr_released++;
+		}
+	}
+	snapshot__free(&snapshot);
+	return error;
+}
+
+static bool is_three_quarters(__u64 used, __u64 room)
+{
+	return used > room / 4 * 3;
+}
+
+/* Makes room before a table is full: what is full then is a counted loss. */
+static int collector__make_room(struct collector *collector)
+{
+	struct session *session = &collector->session;
+	__u64 used = session__last_id(session) - collector->nr_released;
+
+	if (is_three_quarters(session__nr_granules(session), MAX_GRANULES) ||
+	    is_three_quarters(session__nr_live_blocks(session), MAX_LIVE_BLOCKS))
+		session__sweep(session, collector__id_ended, collector);
+	if (is_three_quarters(used, MAX_PROCESSES) ||
+	    is_three_quarters(session__nr_size_rows(session), MAX_SIZE_ROWS))
+		return collector__fold(collector);
+	return 0;
+}
+
+int collector__poll(struct collector *collector, int timeout_ms)
+{
+	int error = ring_buffer__poll(collector->ring, timeout_ms);
+
+	if (error < 0 && error != -EINTR)
+		return error;
+	return collector__make_room(collector);
+}
+
+__u64 collector__traps(const struct collector *collector)
+{
+	struct ledger books;
+
+	if (session__read_books(&collector->session, &books))
+		return 0;
+	return books.events[KIND_ALLOC][OUTCOME_SEEN] + books.events[KIND_FREE][OUTCOME_SEEN] +
+	       books.events[KIND_RETURN][OUTCOME_SEEN];
+}
+
+int collector__take(struct collector *collector, struct snapshot *snapshot, bool next_epoch)
+{
+	struct session *session = &collector->session;
+	int error;
+
+	memset(snapshot, 0, sizeof(*snapshot));
+	ring_buffer__consume(collector->ring);
+	snapshot->processes = calloc(MAX_PROCESSES, sizeof(struct process));
+	if (!snapshot->processes)
+		return -ENOMEM;
+	snapshot->epoch = session__epoch(session);
+	if (next_epoch)
+		session__next_epoch(session);
+	for (__u32 slot = 0; slot < MAX_PROCESSES; slot++) {
+		struct process *process = &snapshot->processes[snapshot->nr_processes];
+
+		if (!session->processes[slot].identity.id)
+			continue;
+		*process = session->processes[slot];
+		process->identity.pad = slot; /* ours in a copy: where it came from */
+		snapshot->nr_processes++;
+	}
+	error = session__read_sizes(session, &snapshot->sizes, &snapshot->nr_sizes);
+	if (!error)
+		error = session__read_books(session, &snapshot->books);
+	snapshot->at_ns = collector->end_ns ? collector->end_ns : clock__now_ns();
+	if (error)
+		snapshot__free(snapshot);
+	return error;
+}
+
+void snapshot__free(struct snapshot *snapshot)
+{
+	free(snapshot->processes);
+	free(snapshot->sizes);
+	memset(snapshot, 0, sizeof(*snapshot));
+}
+
+void collector__close(struct collector *collector)
+{
+	ring_buffer__free(collector->ring);
+	probes__free(&collector->probes);
+	session__close(&collector->session);
+	names__free(&collector->names);
+	for (size_t i = 0; i < collector->nr_folded; i++)
+		profile_process__free(&collector->folded[i]);
+	free(collector->folded);
+	free(collector->detached_why);
+	memset(collector, 0, sizeof(*collector));
+}

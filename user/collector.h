@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The collector: reads the session's maps, follows processes by their events, owns the time, and
+ * makes profiles. It formats nothing.
+ */
+#ifndef ALLOCPATH_COLLECTOR_H
+#define ALLOCPATH_COLLECTOR_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "names.h"
+#include "probes.h"
+#include "profile.h"
+#include "session.h"
+#include "session_maps.h"
+
+struct ring_buffer;
+
+/* All that the kernel side knows at one moment. */
+struct snapshot {
+	struct process *processes; /* those whose number was given */
+	size_t nr_processes;
+	struct size_entry *sizes;
+	size_t nr_sizes;
+	struct ledger books;
+	__u32 epoch; /* whose path limits are meant */
+	__u64 at_ns;
+};
+
+struct collector {
+	struct session session;
+	struct probes probes;
+	struct names names;
+	struct ring_buffer *ring;
+	bool follows_files; /* files that are mapped during the run are probed too */
+	struct profile_process *folded; /* exited processes that made room, one an exe */
+	size_t nr_folded;
+	__u64 nr_released; /* slots given back */
+	__u64 start_ns, end_ns; /* CLOCK_MONOTONIC; end 0: still running */
+	__u64 trap_ns;
+	char *detached_why;
+};
+
+/* Opens the event ring on a session that is loaded. 0 or -errno, reported. */
+int collector__open(struct collector *collector);
+
+/* Takes in events for up to timeout_ms, and makes room where tables run full. */
+int collector__poll(struct collector *collector, int timeout_ms);
+
+/* Traps taken so far. */
+__u64 collector__traps(const struct collector *collector);
+
+/* Copies what there is. With next_epoch path limits begin anew behind it. 0 or -errno. */
+int collector__take(struct collector *collector, struct snapshot *snapshot, bool next_epoch);
+void snapshot__free(struct snapshot *snapshot);
+
+/* Makes a profile of a snapshot; the caller frees it. 0 or -ENOMEM. */
+int collector__profile(struct collector *collector, const struct snapshot *snapshot,
+		       struct profile *profile);
+
+void collector__close(struct collector *collector);
+
+#endif

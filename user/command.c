@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "log.h"
+#include "probes.h"
+
+/* Becomes the user who called sudo; a plain root shell stays root. 0 or -errno. */
+static int user__drop(void)
+{
+	const char *uid_text = getenv("SUDO_UID"), *gid_text = getenv("SUDO_GID");
+	const char *user = getenv("SUDO_USER");
+	uid_t uid;
+	gid_t gid;
+
+	if (geteuid() || !uid_text || !gid_text || !user)
+		return 0;
+	uid = strtoul(uid_text, NULL, 10);
+	gid = strtoul(gid_text, NULL, 10);
+	if (!uid)
+		return 0;
+	if (initgroups(user, gid) || setgid(gid) || setuid(uid))
+		return -errno;
+	return 0;
+}
+
+static void child__run(int go_fd, int error_fd, char *const *argv)
+{
+	sigset_t none;
+	int error;
+	char go;
+
+	/* The parent died, or gave up, before it said so: nothing runs. */
+	if (read(go_fd, &go, 1) != 1)
+		_exit(125);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* An exec resets what we catch, but keeps what we ignore. */
+	signal(SIGPIPE, SIG_DFL);
+	error = -user__drop();
+	if (!error) {
+		execvp(argv[0], argv);
+		error = errno;
+	}
+	if (write(error_fd, &error, sizeof(error)) < 0)
+		_exit(125);
+	_exit(error == ENOENT ? 127 : 126);
+}
+
+int command__fork(struct command *command, char *const *argv)
+{
+	int go[2], error[2];
+	pid_t pid;
+
+	memset(command, 0, sizeof(*command));
+	command->go_fd = command->error_fd = -1;
+	command->argv = argv;
+	if (pipe2(go, O_CLOEXEC))
+		return -errno;
+	if (pipe2(error, O_CLOEXEC)) {
+		close(go[0]);
+		close(go[1]);
+		return -errno;
+	}
+	pid = fork();
+	if (!pid) {
+		close(go[1]);
+		close(error[0]);
+		child__run(go[0], error[1], argv);
+	}
+	close(go[0]);
+	close(error[1]);
+	if (pid < 0) {
+		close(go[1]);
+		close(error[0]);
+		return -errno;
+	}
+	command->pid = pid;
+	command->go_fd = go[1];
+	command->error_fd = error[0];
+	return 0;
+}
+
+/* As execvp looks for it. */
+static bool command__find(const char *name, char *path, size_t size)
+{
+	const char *search = getenv("PATH"), *end;
+
+	if (strchr(name, '/')) {
+		snprintf(path, size, "%s", name);
+		return !access(path, X_OK);
+	}
+	for (; search; search = *end ? end + 1 : NULL) {
+		end = strchrnul(search, ':');
+		snprintf(path, size, "%.*s/%s", (int)(end - search), search, name);
+		if (!access(path, X_OK))
+			return true;
+	}
+	return false;
+}
+
+/* The first line of a script names its interpreter. */
+static bool script__interpreter(const char *path, char *interpreter, size_t size)
+{
+	char line[PATH_MAX] = "";
+	size_t start;
+	FILE *file;
+
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	if (!fgets(line, sizeof(line), file))
+		line[0] = 0;
+	fclose(file);
+	if (strncmp(line, "#!", 2))
+		return false;
+	start = 2 + strspn(line + 2, " \t");
+	line[start + strcspn(line + start, " \t\r\n")] = 0;
+	snprintf(interpreter, size, "%.*s", (int)size - 1, line + start);
+	return line[start] == '/';
+}
+
+/* PT_INTERP, which is the dynamic loader. */
+static bool program__loader(const char *path, char *loader, size_t size)
+{
+	Elf64_Ehdr header;
+	bool found = false;
+	int fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (pread(fd, &header, sizeof(header), 0) != sizeof(header) ||
+	    memcmp(header.e_ident, ELFMAG, SELFMAG) || header.e_ident[EI_CLASS] != ELFCLASS64 ||
+	    header.e_phentsize != sizeof(Elf64_Phdr))
+		header.e_phnum = 0;
+	for (int i = 0; !found && i < header.e_phnum; i++) {
+		Elf64_Phdr segment;
+		ssize_t length;
+
+		if (pread(fd, &segment, sizeof(segment),
+			  (off_t)(header.e_phoff + i * sizeof(segment))) != sizeof(segment))
+			break;
+		if (segment.p_type != PT_INTERP || segment.p_filesz >= size)
+			continue;
+		length = pread(fd, loader, segment.p_filesz, (off_t)segment.p_offset);
+		if (length != (ssize_t)segment.p_filesz)
+			break;
+		loader[length] = 0;
+		found = true;
+	}
+	close(fd);
+	return found;
+}
+
+/* "loader --list program" says which files it would map, as ldd does, and runs nothing of them. */
+static void program__consider_libraries(const char *loader, const char *program,
+					struct probes *probes)
+{
+	char line[PATH_MAX + 128];
+	int output[2];
+	FILE *lines;
+	pid_t pid;
+
+	if (pipe2(output, O_CLOEXEC))
+		return;
+	pid = fork();
+	if (!pid) {
+		int null = open("/dev/null", O_RDWR);
+
+		if (null < 0 || dup2(null, 0) < 0 || dup2(output[1], 1) < 0 || dup2(null, 2) < 0 ||
+		    user__drop())
+			_exit(1);
+		execl(loader, loader, "--list", program, (char *)NULL);
+		_exit(1);
+	}
+	close(output[1]);
+	lines = fdopen(output[0], "r");
+	if (!lines)
+		close(output[0]);
+	while (lines && fgets(line, sizeof(line), lines)) {
+		char *path = strstr(line, "=> /");
+
+		if (!path)
+			continue;
+		path += 3;
+		path[strcspn(path, " \n")] = 0;
+		probes__consider(probes, path, path);
+	}
+	if (lines)
+		fclose(lines);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+}
+
+int command__consider_files(struct command *command, struct probes *probes)
+{
+	char program[PATH_MAX], next[PATH_MAX], loader[PATH_MAX];
+
+	/* What runs here already, the common case: our own C library. */
+	if (probes__consider_process(probes, getpid()) == -ENOMEM)
+		return -ENOMEM;
+	if (!command__find(command->argv[0], program, sizeof(program)))
+		return 0; /* the exec will say what is wrong */
+	for (int i = 0; i < 4 && script__interpreter(program, next, sizeof(next)); i++)
+		snprintf(program, sizeof(program), "%s", next);
+	if (probes__consider(probes, program, program) == -ENOMEM)
+		return -ENOMEM;
+	if (program__loader(program, loader, sizeof(loader)) && strstr(loader, "/ld-linux"))
+		program__consider_libraries(loader, program, probes);
+	return 0;
+}
+
+int command__start(struct command *command)
+{
+	int error = 0;
+	ssize_t length;
+
+	if (write(command->go_fd, "g", 1) != 1)
+		return -errno;
+	do {
+		length = read(command->error_fd, &error, sizeof(error));
+	} while (length < 0 && errno == EINTR);
+	close(command->go_fd);
+	close(command->error_fd);
+	command->go_fd = command->error_fd = -1;
+	return length == sizeof(error) ? -error : 0;
+}
+
+void command__poll(struct command *command)
+{
+	if (command->pid && !command->ended &&
+	    waitpid(command->pid, &command->status, WNOHANG) == command->pid)
+		command->ended = true;
+}
+
+int command__exit_status(const struct command *command)
+{
+	if (!command->ended)
+		return 0;
+	if (WIFSIGNALED(command->status))
+		return 128 + WTERMSIG(command->status);
+	return WEXITSTATUS(command->status);
+}
+
+void command__close(struct command *command)
+{
+	bool waits = command->pid && command->go_fd >= 0;
+
+	if (!command->pid)
+		return;
+	if (command->go_fd >= 0)
+		close(command->go_fd);
+	if (command->error_fd >= 0)
+		close(command->error_fd);
+	command->go_fd = command->error_fd = -1;
+	if (waits && !command->ended)
+		waitpid(command->pid, &command->status, 0);
+}

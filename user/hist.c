@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "collector.h"
+#include "command.h"
+#include "hist.h"
+#include "log.h"
+#include "options.h"
+#include "output.h"
+#include "report.h"
+#include "targets.h"
+
+#define EXIT_WITH_COMMAND 125
+#define POLL_MS 50
+#define NS_PER_MS 1000000ULL
+#define NS_PER_S 1000000000ULL
+
+/* Until there is a budget: traps may take this share of the host's CPU time, over one second. */
+#define MOST_TRAP_PERCENT 5
+#define GUARD_SAMPLES 10 /* of 100 ms */
+
+struct guard {
+	__u64 traps[GUARD_SAMPLES + 1]; /* newest first */
+	unsigned int nr;
+	__u64 next_ns;
+};
+
+struct hist {
+	const struct options *options;
+	struct collector collector;
+	struct command command;
+	struct output output;
+	struct guard guard;
+	int start_error; /* of the command's exec */
+	struct profile before; /* of the interval before, cumulative */
+};
+
+static volatile sig_atomic_t stop_signal;
+
+static void hist__on_signal(int signal)
+{
+	stop_signal = signal;
+}
+
+/* SIGCHLD only wakes the poll. */
+static void hist__on_child(int signal)
+{
+	(void)signal;
+}
+
+static void hist__catch_signals(void)
+{
+	struct sigaction stop = { .sa_handler = hist__on_signal };
+	struct sigaction child = { .sa_handler = hist__on_child };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	struct sigaction hangup;
+
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGTERM, &stop, NULL);
+	/* Under nohup it stays ignored, for CMD too. */
+	if (!sigaction(SIGHUP, NULL, &hangup) && hangup.sa_handler != SIG_IGN)
+		sigaction(SIGHUP, &stop, NULL);
+	sigaction(SIGCHLD, &child, NULL);
+	/* A closed pipe is a write that fails, reported as such. */
+	sigaction(SIGPIPE, &ignore, NULL);
+}
+
+static unsigned int terminal__width(FILE *out)
+{
+	struct winsize size;
+
+	if (!isatty(fileno(out)) || ioctl(fileno(out), TIOCGWINSZ, &size) || !size.ws_col)
+		return 80;
+	return size.ws_col;
+}
+
+static int hist__write(struct hist *hist, struct profile *profile)
+{
+	const struct options *options = hist->options;
+	FILE *out = hist->output.stream;
+	struct text_style style = {
+		.width = terminal__width(out),
+		.top = options->top,
+		.sort = options->sort,
+		.group_by = options->group_by,
+		.verbose = options->verbose,
+	};
+	int error;
+
+	error = profile__group(profile, options->group_by);
+	if (error)
+		return log__error(error, "no memory for the report");
+	if (options->json)
+		error = report_json__write(out, profile);
+	else
+		error = report_text__write(out, profile, &style);
+	if (error)
+		return log__error(error, "the report cannot be written to %s: %s",
+				  hist->output.name, strerror(-error));
+	return 0;
+}
+
+/* Reports the interval that ends now, or the whole run where there are none. */
+static int hist__report(struct hist *hist)
+{
+	struct profile profile = {}, whole = {};
+	struct snapshot snapshot;
+	int error;
+
+	error = collector__take(&hist->collector, &snapshot, hist->options->interval_ns != 0);
+	if (error)
+		return log__error(error, "the counts cannot be read: %s", strerror(-error));
+	error = collector__profile(&hist->collector, &snapshot, &profile);
+	if (!error && hist->options->interval_ns)
+		error = collector__profile(&hist->collector, &snapshot, &whole);
+	snapshot__free(&snapshot);
+	if (!error && hist->options->interval_ns)
+		error = profile__subtract(&profile, &hist->before);
+	if (error)
+		log__error(error, "no memory for the profile");
+	else
+		error = hist__write(hist, &profile);
+	profile__free(&profile);
+	if (hist->options->interval_ns) {
+		profile__free(&hist->before);
+		hist->before = whole;
+	}
+	return error;
+}
+
+/* Detaches the allocation probes of a host-wide run that costs the host too much. */
+static void hist__guard(struct hist *hist)
+{
+	struct collector *collector = &hist->collector;
+	struct guard *guard = &hist->guard;
+	__u64 now_ns = clock__now_ns(), traps, cost_ns, most_ns;
+	unsigned int oldest;
+
+	if (hist->options->target != TARGET_ALL || collector->probes.detached ||
+	    !collector->trap_ns || now_ns < guard->next_ns)
+		return;
+	guard->next_ns = now_ns + 100 * NS_PER_MS;
+	traps = collector__traps(collector);
+	memmove(guard->traps + 1, guard->traps, GUARD_SAMPLES * sizeof(guard->traps[0]));
+	guard->traps[0] = traps;
+	if (guard->nr < GUARD_SAMPLES)
+		guard->nr++;
+	oldest = guard->nr;
+	cost_ns = (traps - guard->traps[oldest]) * collector->trap_ns;
+	most_ns = NS_PER_S * (__u64)sysconf(_SC_NPROCESSORS_ONLN) * MOST_TRAP_PERCENT / 100;
+	if (cost_ns <= most_ns)
+		return;
+	probes__detach(&collector->probes);
+	if (asprintf(&collector->detached_why,
+		     "%llu traps of %.1f us within a second are more than %d %% of the host's CPU",
+		     (unsigned long long)(traps - guard->traps[oldest]),
+		     (double)collector->trap_ns / 1000, MOST_TRAP_PERCENT) < 0)
+		collector->detached_why = NULL;
+	log__warning("allocation probes detached: %s; the kernel side goes on",
+		     collector->detached_why ? collector->detached_why : "too costly");
+}
+
+static bool hist__is_over(struct hist *hist, __u64 now_ns)
+{
+	const struct options *options = hist->options;
+
+	if (stop_signal)
+		return true;
+	if (options->duration_ns && now_ns >= hist->collector.start_ns + options->duration_ns)
+		return true;
+	command__poll(&hist->command);
+	if (hist->command.pid && hist->command.ended)
+		return true;
+	return !targets__live(options);
+}
+
+static void progress__show(const struct hist *hist, __u64 now_ns)
+{
+	static __u64 shown_s;
+	__u64 seconds = (now_ns - hist->collector.start_ns) / NS_PER_S;
+
+	if (!isatty(STDERR_FILENO) || hist->command.pid || seconds == shown_s)
+		return;
+	shown_s = seconds;
+	if (hist->options->duration_ns)
+		fprintf(stderr, "\rmeasuring: %llu of %.0f s ", (unsigned long long)seconds,
+			(double)hist->options->duration_ns / 1e9);
+	else
+		fprintf(stderr, "\rmeasuring: %llu s, Ctrl-C ends it ",
+			(unsigned long long)seconds);
+}
+
+static void progress__clear(const struct hist *hist)
+{
+	if (isatty(STDERR_FILENO) && !hist->command.pid)
+		fprintf(stderr, "\r%40s\r", "");
+}
+
+static int hist__loop(struct hist *hist)
+{
+	const struct options *options = hist->options;
+	__u64 next_ns = hist->collector.start_ns + options->interval_ns, now_ns;
+	unsigned int reports = 0;
+	int error = 0;
+
+	while (!error) {
+		error = collector__poll(&hist->collector, POLL_MS);
+		if (error)
+			return log__error(error, "the event ring cannot be read: %s",
+					  strerror(-error));
+		now_ns = clock__now_ns();
+		progress__show(hist, now_ns);
+		if (hist__is_over(hist, now_ns))
+			break;
+		hist__guard(hist);
+		if (!options->interval_ns || now_ns < next_ns)
+			continue;
+		if (options->count && reports + 1 >= options->count)
+			break; /* the last one is the final report */
+		next_ns += options->interval_ns;
+		error = hist__report(hist);
+		reports++;
+	}
+	return error;
+}
+
+static void hist__stop(struct hist *hist)
+{
+	struct collector *collector = &hist->collector;
+
+	session__stop(&collector->session);
+	collector->end_ns = clock__now_ns();
+	probes__detach(&collector->probes);
+	progress__clear(hist);
+	if (session__finish(&collector->session))
+		log__warning("requests that were open at the end could not be closed");
+}
+
+static int hist__measure(struct hist *hist)
+{
+	struct collector *collector = &hist->collector;
+	int error;
+
+	error = session__attach(&collector->session);
+	if (error)
+		return error;
+	collector->start_ns = clock__now_ns();
+	session__start(&collector->session);
+	log__note("measuring");
+	if (hist->command.pid) {
+		hist->start_error = command__start(&hist->command);
+		if (hist->start_error)
+			return log__error(hist->start_error, "cannot run '%s': %s",
+					  hist->command.argv[0], strerror(-hist->start_error));
+	}
+	error = hist__loop(hist);
+	hist__stop(hist);
+	if (error)
+		return error;
+	return hist__report(hist);
+}
+
+static int hist__prepare(struct hist *hist)
+{
+	const struct options *options = hist->options;
+	struct collector *collector = &hist->collector;
+	int error;
+
+	error = session__open(&collector->session, options);
+	if (!error)
+		error = collector__open(collector);
+	if (error)
+		return error;
+	collector->probes.session = &collector->session;
+	collector->probes.depth = options->depth;
+	if (options->depth != DEPTH_KERNEL)
+		collector->trap_ns = probes__calibrate(&collector->probes);
+	error = targets__select(collector, options, &hist->command);
+	if (!error && options->depth != DEPTH_KERNEL)
+		error = targets__probe(collector, options, &hist->command);
+	if (!error && options->depth != DEPTH_KERNEL && !collector->probes.nr_files)
+		log__warning("no supported allocator to probe was found: kernel side only");
+	return error;
+}
+
+/* Its own end; a command that could not run as env(1) has it; else our own failure. */
+static int hist__status(const struct hist *hist, int error)
+{
+	if (!hist->options->command)
+		return error ? 1 : 0;
+	if (hist->start_error)
+		return hist->start_error == -ENOENT ? 127 : 126;
+	return error ? EXIT_WITH_COMMAND : command__exit_status(&hist->command);
+}
+
+int hist__run(const struct options *options)
+{
+	struct hist hist = { .options = options };
+	int error;
+
+	log__set_verbose(options->verbose);
+	hist__catch_signals();
+	error = targets__check(options);
+	if (!error)
+		error = output__open(&hist.output, options->output, options->interval_ns != 0);
+	if (!error && options->command) {
+		/* First of all: it must not inherit what belongs to BPF. */
+		error = command__fork(&hist.command, options->command);
+		if (error)
+			log__error(error, "cannot fork: %s", strerror(-error));
+	}
+	if (!error)
+		error = hist__prepare(&hist);
+	if (!error)
+		error = hist__measure(&hist);
+	error = output__close(&hist.output, error);
+	collector__close(&hist.collector);
+	profile__free(&hist.before);
+	command__close(&hist.command);
+	return hist__status(&hist, error);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* allocpath: which path memory takes from a request to a page, for every process of a host. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "hist.h"
+#include "log.h"
+#include "options.h"
+
+/* argv[0] is the command's own name. Returns the exit status. */
+struct command_row {
+	const char *name;
+	const char *help;
+	int (*run)(int argc, char **argv);
+};
+
+static int run_hist(int argc, char **argv)
+{
+	struct options options;
+	int status;
+
+	if (options__parse(argc, argv, &options))
+		status = options.exit_status;
+	else
+		status = hist__run(&options);
+	options__free(&options);
+	return status;
+}
+
+static const struct command_row command_rows[] = {
+	{ "hist", "request sizes, paths and first-touch faults of processes", run_hist },
+};
+
+static void print_help(void)
+{
+	printf("Usage: allocpath COMMAND [OPTION...]\n\n"
+	       "Profiles memory allocation on a live host: what processes ask for, the path that\n"
+	       "each request takes, and what of it becomes real memory.\n\n");
+	for (size_t i = 0; i < sizeof(command_rows) / sizeof(command_rows[0]); i++)
+		printf("  %-10s %s\n", command_rows[i].name, command_rows[i].help);
+	printf("\n\"allocpath COMMAND --help\" has the options of each.\n");
+}
+
+static int flush_stdout(void)
+{
+	if (!fflush(stdout))
+		return 0;
+	return log__error(1, "cannot write to standard output: %s", strerror(errno));
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2)
+		return log__error(EXIT_USAGE, "there is no command: try allocpath hist, "
+					      "or allocpath --help");
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		print_help();
+		return flush_stdout();
+	}
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+		printf("allocpath %s\n", ALLOCPATH_VERSION);
+		return flush_stdout();
+	}
+	for (size_t i = 0; i < sizeof(command_rows) / sizeof(command_rows[0]); i++)
+		if (strcmp(argv[1], command_rows[i].name) == 0)
+			return command_rows[i].run(argc - 1, argv + 1);
+	return log__error(EXIT_USAGE, "there is no command '%s': see allocpath --help", argv[1]);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The command line of "allocpath hist": one table gives parser and help. */
+#ifndef ALLOCPATH_OPTIONS_H
+#define ALLOCPATH_OPTIONS_H
+
+#include <sys/types.h>
+
+#include "profile.h"
+#include "sort.h"
+
+#define EXIT_USAGE 2
+
+/* Strings are the caller's argv, which has to live as long; pids is owned. */
+struct options {
+	enum target_mode target;
+	bool target_given; /* false: TARGET_ALL is the default */
+	pid_t *pids; /* of TARGET_PIDS, each once */
+	size_t nr_pids;
+	const char *comm; /* of TARGET_COMM, at most MAX_COMM - 1 characters */
+	const char *cgroup; /* of TARGET_CGROUP */
+	char **command; /* of TARGET_COMMAND, ends in NULL */
+	bool children; /* of TARGET_PIDS: descendants too */
+	__u64 duration_ns; /* 0: until Ctrl-C or the end of the command */
+	__u64 interval_ns; /* 0: one report at the end */
+	unsigned int count; /* intervals; 0: until the end */
+	enum probe_depth depth;
+	__u64 min_size, max_size; /* of the requests that are counted, inclusive */
+	enum group_by group_by;
+	enum sort_key sort;
+	unsigned int top;
+	bool json;
+	const char *output; /* NULL: stdout */
+	bool verbose;
+	bool help, version; /* asked for, and printed */
+	int exit_status; /* of a parse that returned -1 */
+};
+
+/*
+ * argv[0] is "hist". 0 to go on; -1 to exit with options->exit_status: 0 where help or version was
+ * asked for and printed, EXIT_USAGE after one line on stderr. Both ways options__free is due.
+ */
+int options__parse(int argc, char **argv, struct options *options);
+
+void options__free(struct options *options);
+
+#endif

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "allocator_file.h"
+#include "calibrate.h"
+#include "clock.h"
+#include "log.h"
+#include "probes.h"
+#include "session.h"
+#include "session_maps.h"
+
+#define CALIBRATION_CALLS 2000
+#define MAX_SITES 32
+
+/* What one link probes: the sites of one file that share a program. */
+struct site_list {
+	__u64 offsets[MAX_SITES];
+	__u64 cookies[MAX_SITES];
+	size_t nr;
+};
+
+static int probes__refuse(struct probes *probes, const char *path, const char *why)
+{
+	struct refused_file *refusals, refusal;
+
+	refusals = realloc(probes->refusals, (probes->nr_refusals + 1) * sizeof(*refusals));
+	if (!refusals)
+		return -ENOMEM;
+	probes->refusals = refusals;
+	refusal.path = strdup(path);
+	refusal.why = strdup(why);
+	if (!refusal.path || !refusal.why) {
+		free(refusal.path);
+		free(refusal.why);
+		return -ENOMEM;
+	}
+	probes->refusals[probes->nr_refusals++] = refusal;
+	log__note("not probed: %s: %s", path, why);
+	return 0;
+}
+
+static int probed_file__add_fd(struct probed_file *file, int fd)
+{
+	int *fds;
+
+	fds = realloc(file->link_fds, (file->nr_link_fds + 1) * sizeof(int));
+	if (!fds) {
+		close(fd);
+		return -ENOMEM;
+	}
+	file->link_fds = fds;
+	file->link_fds[file->nr_link_fds++] = fd;
+	return 0;
+}
+
+static int probed_file__add_link(struct probed_file *file, struct bpf_link *link)
+{
+	struct bpf_link **links;
+
+	links = realloc(file->links, (file->nr_links + 1) * sizeof(struct bpf_link *));
+	if (!links) {
+		bpf_link__destroy(link);
+		return -ENOMEM;
+	}
+	file->links = links;
+	file->links[file->nr_links++] = link;
+	return 0;
+}
+
+/* Without uprobe_multi: one perf event for each site. pid 0: everyone. */
+static int probes__attach_singly(struct probes *probes, struct probed_file *file,
+				 struct bpf_program *program, bool at_return, const char *path,
+				 const struct site_list *sites, pid_t pid)
+{
+	(void)probes;
+	for (size_t i = 0; i < sites->nr; i++) {
+		LIBBPF_OPTS(bpf_uprobe_opts, attach_options, .retprobe = at_return,
+			    .bpf_cookie = sites->cookies[i]);
+		struct bpf_link *link;
+		int error;
+
+		link = bpf_program__attach_uprobe_opts(program, pid ? pid : -1, path,
+						       sites->offsets[i], &attach_options);
+		if (!link)
+			return -errno;
+		error = probed_file__add_link(file, link);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int probes__attach_for(struct probes *probes, struct probed_file *file,
+			      enum uprobe_kind kind, const char *path,
+			      const struct site_list *sites, pid_t pid)
+{
+	struct bpf_program *program = session__program(probes->session, kind);
+	int fd;
+
+	if (!sites->nr)
+		return 0;
+	if (!probes->session->features.multi)
+		return probes__attach_singly(probes, file, program, kind == UPROBE_RETURN, path,
+					     sites, pid);
+	fd = uprobe__attach(bpf_program__fd(program), kind, path, sites->offsets, sites->cookies,
+			    sites->nr, pid);
+	if (fd < 0)
+		return fd;
+	return probed_file__add_fd(file, fd);
+}
+
+static int probes__attach_sites(struct probes *probes, struct probed_file *file,
+				enum uprobe_kind kind, const char *path,
+				const struct site_list *sites)
+{
+	int error;
+
+	if (!probes->nr_pids)
+		return probes__attach_for(probes, file, kind, path, sites, 0);
+	for (size_t i = 0; i < probes->nr_pids; i++) {
+		error = probes__attach_for(probes, file, kind, path, sites, probes->pids[i]);
+		if (error && error != -ESRCH)
+			return error;
+	}
+	return 0;
+}
+
+static bool function__returns_block(enum alloc_function function)
+{
+	return function != FUNCTION_FREE && function != FUNCTION_MALLOPT;
+}
+
+/*
+ * Depth entry: one link for all allocation functions. Depth full: a session for these, which is
+ * entry and return in one, or one link each where the kernel has none; and free by its entry.
+ */
+static int probes__attach(struct probes *probes, struct probed_file *file, __u32 number,
+			  const char *path)
+{
+	bool full = probes->depth == DEPTH_FULL;
+	bool session = full && probes->session->features.session;
+	struct site_list entries = {}, sessions = {}, returns = {};
+	int error;
+
+	for (size_t i = 0; i < file->file->nr_functions; i++) {
+		const struct allocator_function *function = &file->file->functions[i];
+		struct site_list *sites = &entries;
+
+		if (function->function == FUNCTION_FREE && !full)
+			continue;
+		if (entries.nr >= MAX_SITES || sessions.nr >= MAX_SITES)
+			return -E2BIG;
+		if (session && function__returns_block(function->function))
+			sites = &sessions;
+		sites->offsets[sites->nr] = function->site_offset;
+		sites->cookies[sites->nr++] =
+			COOKIE_MAKE(number, function->function, function->site_address);
+	}
+	for (size_t i = 0; full && !session && i < entries.nr; i++) {
+		if (!function__returns_block(COOKIE_FUNCTION(entries.cookies[i])))
+			continue;
+		returns.offsets[returns.nr] = entries.offsets[i];
+		returns.cookies[returns.nr++] = entries.cookies[i];
+	}
+	/* Returns before entries: an entry without its return would be a request left open. */
+	error = probes__attach_sites(probes, file, UPROBE_RETURN, path, &returns);
+	if (!error)
+		error = probes__attach_sites(probes, file, UPROBE_SESSION, path, &sessions);
+	if (!error)
+		error = probes__attach_sites(probes, file, UPROBE_ENTRY, path, &entries);
+	return error;
+}
+
+static void probed_file__detach(struct probed_file *file)
+{
+	while (file->nr_link_fds)
+		close(file->link_fds[--file->nr_link_fds]);
+	while (file->nr_links)
+		bpf_link__destroy(file->links[--file->nr_links]);
+	free(file->link_fds);
+	free(file->links);
+	file->link_fds = NULL;
+	file->links = NULL;
+}
+
+/* Takes the file over. */
+static int probes__add(struct probes *probes, struct allocator_file *file, const char *openable,
+		       const char *shown)
+{
+	struct probed_file *files, *probed;
+	__u32 number = probes->nr_files;
+	char why[128];
+	int error;
+
+	if (number >= MAX_FILES) {
+		allocator_file__free(file);
+		return probes__refuse(probes, shown, "too many allocator files (256)");
+	}
+	files = realloc(probes->files, (number + 1) * sizeof(*files));
+	if (!files) {
+		allocator_file__free(file);
+		return -ENOMEM;
+	}
+	probes->files = files;
+	probed = &files[number];
+	memset(probed, 0, sizeof(*probed));
+	probed->file = file;
+	probed->path = strdup(shown);
+	if (!probed->path) {
+		allocator_file__free(file);
+		return -ENOMEM;
+	}
+	error = session__describe_file(probes->session, number, file);
+	if (!error)
+		error = probes__attach(probes, probed, number, openable);
+	if (error) {
+		probed_file__detach(probed);
+		allocator_file__free(file);
+		free(probed->path);
+		snprintf(why, sizeof(why), "cannot be probed: %s", strerror(-error));
+		return probes__refuse(probes, shown, why);
+	}
+	probed->since_ns = clock__now_ns();
+	probes->nr_files++;
+	log__note("probed: %s (%s), %zu functions", shown, file->name, file->nr_functions);
+	return 0;
+}
+
+int probes__consider(struct probes *probes, const char *openable, const char *shown)
+{
+	struct allocator_file *file;
+	const char *why = NULL;
+	struct stat status;
+	char path[64];
+	int fd, error;
+
+	if (probes->depth == DEPTH_KERNEL || probes->detached)
+		return 0;
+	fd = open(openable, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return 0; /* gone in between, or not ours to read: the process scan says so */
+	error = fstat(fd, &status);
+	if (error || !S_ISREG(status.st_mode)) {
+		close(fd);
+		return 0;
+	}
+	error = file_set__add(&probes->seen, (struct file_id){ status.st_dev, status.st_ino });
+	if (error == 1) {
+		error = allocator_file__read(fd, &file, &why);
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		if (!error)
+			error = probes__add(probes, file, path, shown);
+		else if (error == -EOPNOTSUPP || error == -EINVAL)
+			error = why ? probes__refuse(probes, shown, why) : 0;
+		else if (error != -ENOMEM)
+			error = 0;
+	}
+	close(fd);
+	return error;
+}
+
+int probes__consider_link(struct probes *probes, const char *link)
+{
+	char target[4096];
+	ssize_t length = readlink(link, target, sizeof(target) - 1);
+
+	if (length < 0)
+		return 0;
+	target[length] = 0;
+	return probes__consider(probes, link, target);
+}
+
+int probes__consider_process(struct probes *probes, pid_t pid)
+{
+	struct file_set seen = {};
+	char path[64], line[512];
+	FILE *maps;
+	int error = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	maps = fopen(path, "re");
+	if (!maps)
+		return -errno;
+	while (!error && fgets(line, sizeof(line), maps)) {
+		unsigned long long inode;
+		unsigned long start, end;
+		unsigned int major, minor;
+		char rights[5], link[96];
+		int name = 0;
+
+		if (!strchr(line, '\n')) { /* a long name: drop its rest */
+			for (int c = fgetc(maps); c != '\n' && c != EOF;)
+				c = fgetc(maps);
+		}
+		if (sscanf(line, "%lx-%lx %4s %*x %x:%x %llu %n", &start, &end, rights, &major,
+			   &minor, &inode, &name) < 6 ||
+		    rights[2] != 'x' || !inode || !name)
+			continue;
+		/* By the numbers of maps, which spares opening what was looked at. */
+		if (file_set__add(&seen, (struct file_id){ (__u64)major << 32 | minor, inode }) !=
+		    1)
+			continue;
+		line[strcspn(line, "\n")] = 0;
+		snprintf(link, sizeof(link), "/proc/%d/map_files/%lx-%lx", pid, start, end);
+		error = probes__consider(probes, link, line + name);
+	}
+	fclose(maps);
+	file_set__free(&seen);
+	return error;
+}
+
+int probes__consider_host(struct probes *probes)
+{
+	struct dirent *entry;
+	int error = 0;
+	DIR *proc;
+
+	proc = opendir("/proc");
+	if (!proc)
+		return -errno;
+	while (!error && (entry = readdir(proc))) {
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		error = probes__consider_process(probes, atoi(entry->d_name));
+		if (error != -ENOMEM)
+			error = 0;
+	}
+	closedir(proc);
+	return error;
+}
+
+__u64 probes__calibrate(struct probes *probes)
+{
+	__u64 cookie = COOKIE_MAKE(0, FUNCTION_CALIBRATE, 0);
+	struct site_list sites = { .offsets = { calibrate__offset() },
+				   .cookies = { cookie },
+				   .nr = 1 };
+	struct probed_file own = {};
+	double bare_ns, probed_ns;
+
+	if (!sites.offsets[0])
+		return 0;
+	calibrate__time_calls(CALIBRATION_CALLS);
+	bare_ns = calibrate__time_calls(CALIBRATION_CALLS);
+	if (probes__attach_for(probes, &own, UPROBE_ENTRY, "/proc/self/exe", &sites, getpid()))
+		return 0;
+	calibrate__time_calls(CALIBRATION_CALLS / 10);
+	probed_ns = calibrate__time_calls(CALIBRATION_CALLS);
+	probed_file__detach(&own);
+	return probed_ns > bare_ns ? (__u64)(probed_ns - bare_ns) : 0;
+}
+
+void probes__detach(struct probes *probes)
+{
+	if (probes->detached)
+		return;
+	for (size_t i = 0; i < probes->nr_files; i++)
+		probed_file__detach(&probes->files[i]);
+	probes->detached = true;
+	probes->detached_ns = clock__now_ns();
+}
+
+void probes__free(struct probes *probes)
+{
+	probes__detach(probes);
+	for (size_t i = 0; i < probes->nr_files; i++) {
+		allocator_file__free(probes->files[i].file);
+		free(probes->files[i].path);
+	}
+	for (size_t i = 0; i < probes->nr_refusals; i++) {
+		free(probes->refusals[i].path);
+		free(probes->refusals[i].why);
+	}
+	free(probes->files);
+	free(probes->refusals);
+	file_set__free(&probes->seen);
+	memset(probes, 0, sizeof(*probes));
+}

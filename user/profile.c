@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Arithmetic on profiles: sums, merging, grouping, the difference of two. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profile.h"
+
+/* Counters are __u64 only (asserted in contract.h), so they add and subtract as an array. */
+#define NR_COUNTERS (sizeof(struct process_counters) / sizeof(__u64))
+#define NR_ROW_FIELDS (sizeof(struct size_row) / sizeof(__u64))
+
+static const char *const path_names[NR_PATHS] = {
+	[PATH_POOL] = "pool", [PATH_ARENA] = "arena", [PATH_BRK] = "brk",
+	[PATH_MMAP] = "mmap", [PATH_REMAP] = "remap",
+};
+
+static const char *const release_names[NR_RELEASES] = {
+	[RELEASE_KEPT] = "kept",     [RELEASE_MADVISE] = "madvise", [RELEASE_TRIM] = "trim",
+	[RELEASE_MUNMAP] = "munmap", [RELEASE_REMAP] = "remap",
+};
+
+static const char *const home_names[NR_HOMES] = {
+	[HOME_HEAP] = "heap",
+	[HOME_MAPPING] = "mapping",
+	[HOME_ARENA] = "arena",
+};
+
+static const char *const region_names[NR_REGIONS] = {
+	[REGION_HEAP] = "heap",	  [REGION_OWN_MAPPING] = "own_mapping",
+	[REGION_ARENA] = "arena", [REGION_ANON] = "anon",
+	[REGION_STACK] = "stack",
+};
+
+static const char *const fault_class_names[NR_FAULT_CLASSES] = {
+	[FAULT_FIRST_TOUCH] = "first_touch",
+	[FAULT_ZERO_READ] = "zero_read",
+	[FAULT_FILE_PRIVATE] = "file_private",
+	[FAULT_COW] = "cow",
+	[FAULT_PROTECTION] = "protection",
+	[FAULT_SWAP_IN] = "swap_in",
+	[FAULT_FILE] = "file",
+	[FAULT_SHMEM] = "shmem",
+	[FAULT_HUGETLB] = "hugetlb",
+	[FAULT_RACED] = "raced",
+};
+
+static const char *const loss_names[NR_LOSSES] = {
+	[LOSS_NO_TASK_STORAGE] = "no_task_storage",
+	[LOSS_PROCESS_TABLE_FULL] = "process_table_full",
+	[LOSS_NO_PROCESS] = "no_process",
+	[LOSS_SIZE_ROWS_FULL] = "size_rows_full",
+	[LOSS_OPEN_AT_END] = "open_at_end",
+	[LOSS_RETURN_MISSED] = "return_missed",
+	[LOSS_ARGUMENT_UNREADABLE] = "argument_unreadable",
+	[LOSS_LIVE_BLOCKS_FULL] = "live_blocks_full",
+	[LOSS_FREE_MISSED] = "free_missed",
+	[LOSS_GRANULES_FULL] = "granules_full",
+	[LOSS_SYSCALL_ENTRY_MISSED] = "syscall_entry_missed",
+	[LOSS_FAULT_ENTRY_MISSED] = "fault_entry_missed",
+	[LOSS_RING_FULL] = "ring_full",
+};
+
+static const char *const event_kind_names[NR_EVENT_KINDS] = {
+	[KIND_ALLOC] = "alloc",	    [KIND_FREE] = "free",   [KIND_RETURN] = "return",
+	[KIND_SYSCALL] = "syscall", [KIND_FAULT] = "fault", [KIND_PROCESS] = "process",
+};
+
+static const char *const outcome_names[NR_OUTCOMES] = {
+	[OUTCOME_SEEN] = "seen",	 [OUTCOME_RECORDED] = "recorded",
+	[OUTCOME_FILTERED] = "filtered", [OUTCOME_SAMPLED_OUT] = "sampled_out",
+	[OUTCOME_LOST] = "lost",
+};
+
+static const char *const probe_depth_names[] = {
+	[DEPTH_KERNEL] = "kernel",
+	[DEPTH_ENTRY] = "entry",
+	[DEPTH_FULL] = "full",
+};
+
+/* A new enum value without a name yields NULL in its table: "?" as well. */
+static const char *name_in(const char *const *names, size_t count, size_t index)
+{
+	return index < count && names[index] ? names[index] : "?";
+}
+
+#define NAME_IN(names, index) name_in(names, sizeof(names) / sizeof((names)[0]), index)
+
+const char *path__name(enum alloc_path path)
+{
+	return NAME_IN(path_names, path);
+}
+
+const char *release__name(enum release release)
+{
+	return NAME_IN(release_names, release);
+}
+
+const char *home__name(enum home home)
+{
+	return NAME_IN(home_names, home);
+}
+
+const char *region__name(enum region region)
+{
+	return NAME_IN(region_names, region);
+}
+
+const char *fault_class__name(enum fault_class fault_class)
+{
+	return NAME_IN(fault_class_names, fault_class);
+}
+
+const char *loss__name(enum loss loss)
+{
+	return NAME_IN(loss_names, loss);
+}
+
+const char *event_kind__name(enum event_kind kind)
+{
+	return NAME_IN(event_kind_names, kind);
+}
+
+const char *outcome__name(enum outcome outcome)
+{
+	return NAME_IN(outcome_names, outcome);
+}
+
+const char *probe_depth__name(enum probe_depth depth)
+{
+	return NAME_IN(probe_depth_names, depth);
+}
+
+void profile_process__free(struct profile_process *process)
+{
+	free(process->comm);
+	free(process->exe);
+	free(process->cgroup);
+	free(process->allocator);
+	free(process->sizes);
+	memset(process, 0, sizeof(*process));
+}
+
+static void profile_file__free(struct profile_file *file)
+{
+	for (size_t i = 0; i < file->nr_functions; i++)
+		free(file->functions[i].name);
+	free(file->functions);
+	free(file->path);
+	free(file->build_id);
+	free(file->allocator);
+}
+
+void profile__free(struct profile *profile)
+{
+	if (!profile)
+		return;
+	for (size_t i = 0; i < profile->nr_files; i++)
+		profile_file__free(&profile->files[i]);
+	for (size_t i = 0; i < profile->nr_refusals; i++) {
+		free(profile->refusals[i].file);
+		free(profile->refusals[i].why);
+	}
+	for (size_t i = 0; i < profile->nr_processes; i++)
+		profile_process__free(&profile->processes[i]);
+	free(profile->files);
+	free(profile->refusals);
+	free(profile->processes);
+	free(profile->detached_why);
+	memset(profile, 0, sizeof(*profile));
+}
+
+__u64 profile_process__requests(const struct profile_process *process)
+{
+	__u64 count = 0;
+
+	for (int i = 0; i < NR_PATHS; i++)
+		count += process->counters.paths[i].count;
+	return count;
+}
+
+__u64 profile_process__request_bytes(const struct profile_process *process)
+{
+	__u64 bytes = 0;
+
+	for (int i = 0; i < NR_PATHS; i++)
+		bytes += process->counters.paths[i].bytes;
+	return bytes;
+}
+
+__u64 profile_process__faults(const struct profile_process *process)
+{
+	__u64 count = 0;
+
+	for (int i = 0; i < NR_FAULT_CLASSES; i++)
+		count += process->counters.faults[i];
+	return count;
+}
+
+__u64 profile_process__releases(const struct profile_process *process)
+{
+	__u64 count = 0;
+
+	for (int i = 0; i < NR_RELEASES; i++)
+		count += process->counters.releases[i];
+	return count;
+}
+
+bool profile_process__limits(const struct profile_process *process, enum alloc_path path,
+			     __u64 *min, __u64 *max)
+{
+	const struct path_limits *limits = &process->limits[path];
+
+	if (!process->counters.paths[path].count || !limits->min_inverted || !limits->max_plus_one)
+		return false;
+	*min = ~limits->min_inverted;
+	*max = limits->max_plus_one - 1;
+	return true;
+}
+
+static void add_fields(void *into, const void *from, size_t count)
+{
+	__u64 *to = into;
+	const __u64 *values = from;
+
+	for (size_t i = 0; i < count; i++)
+		to[i] += values[i];
+}
+
+/*
+ * Counters only grow, so a difference below zero is a reading that does not belong to this run;
+ * 0 is then nearer to the truth than 2^64.
+ */
+static void subtract_fields(void *from, const void *taken, size_t count)
+{
+	__u64 *to = from;
+	const __u64 *values = taken;
+
+	for (size_t i = 0; i < count; i++)
+		to[i] = to[i] > values[i] ? to[i] - values[i] : 0;
+}
+
+/* Merges two sorted lists of rows. 0 or -ENOMEM; into is unchanged on error. */
+static int add_sizes(struct profile_process *into, const struct profile_process *from)
+{
+	size_t a = 0, b = 0, count = 0;
+	struct profile_size *merged;
+
+	if (!from->nr_sizes)
+		return 0;
+	merged = malloc((into->nr_sizes + from->nr_sizes) * sizeof(*merged));
+	if (!merged)
+		return -ENOMEM;
+	while (a < into->nr_sizes || b < from->nr_sizes) {
+		bool take_a = a < into->nr_sizes &&
+			      (b == from->nr_sizes ||
+			       into->sizes[a].size_class <= from->sizes[b].size_class);
+		bool take_b = b < from->nr_sizes &&
+			      (a == into->nr_sizes ||
+			       from->sizes[b].size_class <= into->sizes[a].size_class);
+
+		merged[count] = take_a ? into->sizes[a] : from->sizes[b];
+		if (take_a && take_b)
+			add_fields(&merged[count].row, &from->sizes[b].row, NR_ROW_FIELDS);
+		a += take_a;
+		b += take_b;
+		count++;
+	}
+	free(into->sizes);
+	into->sizes = merged;
+	into->nr_sizes = count;
+	return 0;
+}
+
+int profile_process__add(struct profile_process *into, const struct profile_process *from)
+{
+	int err = add_sizes(into, from);
+
+	if (err)
+		return err;
+	add_fields(&into->counters, &from->counters, NR_COUNTERS);
+	into->live_count += from->live_count;
+	into->live_bytes += from->live_bytes;
+	into->members += from->members;
+	into->exited = into->exited && from->exited;
+	if (from->start_ns < into->start_ns)
+		into->start_ns = from->start_ns;
+	for (int i = 0; i < NR_PATHS; i++) {
+		if (from->limits[i].min_inverted > into->limits[i].min_inverted)
+			into->limits[i].min_inverted = from->limits[i].min_inverted;
+		if (from->limits[i].max_plus_one > into->limits[i].max_plus_one)
+			into->limits[i].max_plus_one = from->limits[i].max_plus_one;
+	}
+	return 0;
+}
+
+/* What could not be had is one group of its own, before all others. */
+static int compare_names(const char *a, const char *b)
+{
+	if (!a || !b)
+		return (a != NULL) - (b != NULL);
+	return strcmp(a, b);
+}
+
+static const char *group_name(const struct profile_process *process, enum group_by by)
+{
+	if (by == GROUP_COMM)
+		return process->comm;
+	return by == GROUP_EXE ? process->exe : process->cgroup;
+}
+
+struct group_entry {
+	const char *name;
+	size_t index;
+};
+
+static int compare_group_entries(const void *a, const void *b)
+{
+	const struct group_entry *x = a, *y = b;
+	int order = compare_names(x->name, y->name);
+
+	return order ? order : (x->index > y->index) - (x->index < y->index);
+}
+
+/* Closes the gaps that merged processes left. */
+static void compact_processes(struct profile *profile)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < profile->nr_processes; i++)
+		if (profile->processes[i].members)
+			profile->processes[kept++] = profile->processes[i];
+	profile->nr_processes = kept;
+}
+
+int profile__group(struct profile *profile, enum group_by by)
+{
+	struct profile_process *processes = profile->processes;
+	struct group_entry *entries;
+	size_t first = 0;
+	int err = 0;
+
+	if (by == GROUP_PID || profile->nr_processes < 2)
+		return 0;
+	entries = calloc(profile->nr_processes, sizeof(*entries));
+	if (!entries)
+		return -ENOMEM;
+	for (size_t i = 0; i < profile->nr_processes; i++)
+		entries[i] = (struct group_entry){ group_name(&processes[i], by), i };
+	qsort(entries, profile->nr_processes, sizeof(*entries), compare_group_entries);
+
+	for (size_t i = 1; i < profile->nr_processes; i++) {
+		if (compare_names(entries[first].name, entries[i].name)) {
+			first = i;
+			continue;
+		}
+		err = profile_process__add(&processes[entries[first].index],
+					   &processes[entries[i].index]);
+		if (err)
+			break;
+		/* At once, so that an error later leaves nothing counted twice. */
+		profile_process__free(&processes[entries[i].index]);
+	}
+	compact_processes(profile);
+	free(entries);
+	return err;
+}
+
+static void subtract_sizes(struct profile_process *now, const struct profile_process *before)
+{
+	static const struct size_row nothing;
+	size_t b = 0, kept = 0;
+
+	for (size_t i = 0; i < now->nr_sizes; i++) {
+		struct profile_size size = now->sizes[i];
+
+		while (b < before->nr_sizes && before->sizes[b].size_class < size.size_class)
+			b++;
+		if (b < before->nr_sizes && before->sizes[b].size_class == size.size_class)
+			subtract_fields(&size.row, &before->sizes[b].row, NR_ROW_FIELDS);
+		if (memcmp(&size.row, &nothing, sizeof(nothing)) != 0)
+			now->sizes[kept++] = size;
+	}
+	now->nr_sizes = kept;
+}
+
+struct id_entry {
+	__u32 id;
+	struct profile_process *process;
+};
+
+static int compare_id_entries(const void *a, const void *b)
+{
+	const struct id_entry *x = a, *y = b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+static struct profile_process *find_process(const struct id_entry *by_id, size_t count, __u32 id)
+{
+	struct id_entry wanted = { id, NULL };
+	const struct id_entry *found;
+
+	found = bsearch(&wanted, by_id, count, sizeof(wanted), compare_id_entries);
+	return found ? found->process : NULL;
+}
+
+/* Folds are few: as many as there are programs, and only when the process table was full. */
+static struct profile_process *find_fold(struct profile *profile,
+					 const struct profile_process *folded)
+{
+	for (size_t i = 0; i < profile->nr_processes; i++) {
+		struct profile_process *process = &profile->processes[i];
+
+		if (process->members > 1 && !compare_names(process->exe, folded->exe))
+			return process;
+	}
+	return NULL;
+}
+
+/* Figures of the run as a whole. */
+static void subtract_run(struct profile *now, const struct profile *before)
+{
+	double attached_s = now->coverage * now->duration_s - before->coverage * before->duration_s;
+
+	now->duration_s -= before->duration_s;
+	if (now->duration_s > 0)
+		now->coverage = attached_s / now->duration_s;
+	if (now->coverage > 1)
+		now->coverage = 1;
+	if (now->coverage < 0)
+		now->coverage = 0;
+	subtract_fields(now->events, before->events, sizeof(now->events) / sizeof(__u64));
+	subtract_fields(now->losses, before->losses, NR_LOSSES);
+	subtract_fields(&now->cost.traps, &before->cost.traps, 1);
+	subtract_fields(&now->cost.bpf_run_ns, &before->cost.bpf_run_ns, 1);
+	now->cost.own_cpu_s -= before->cost.own_cpu_s;
+}
+
+int profile__subtract(struct profile *now, const struct profile *before)
+{
+	size_t count = now->nr_processes;
+	struct id_entry *by_id;
+
+	by_id = calloc(count + 1, sizeof(*by_id));
+	if (!by_id)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		by_id[i] = (struct id_entry){ now->processes[i].id, &now->processes[i] };
+	qsort(by_id, count, sizeof(*by_id), compare_id_entries);
+
+	for (size_t i = 0; i < before->nr_processes; i++) {
+		const struct profile_process *old = &before->processes[i];
+		struct profile_process *process = find_process(by_id, count, old->id);
+
+		if (!process)
+			process = find_fold(now, old);
+		if (!process)
+			continue;
+		subtract_fields(&process->counters, &old->counters, NR_COUNTERS);
+		subtract_sizes(process, old);
+	}
+	free(by_id);
+	subtract_run(now, before);
+	return 0;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A profile: what was measured, as plain data. The collector makes one, views read it; it knows
+ * nothing of BPF, and a view needs nothing but it. Strings and arrays are owned by the profile.
+ */
+#ifndef ALLOCPATH_PROFILE_H
+#define ALLOCPATH_PROFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "contract.h"
+
+#ifndef ALLOCPATH_VERSION
+#define ALLOCPATH_VERSION "0.1.0"
+#endif
+
+/* One row of a process's size histogram; rows are sorted by class, each class once. */
+struct profile_size {
+	__u32 size_class;
+	struct size_row row;
+};
+
+struct profile_process {
+	__u32 id; /* process number; of a fold or group: the first one's */
+	__u32 members; /* 1; more where processes were folded or grouped */
+	__u32 pid, ns_pid, parent_pid, uid, execs;
+	__u64 start_ns;
+	bool exited;
+	char *comm; /* never NULL */
+	char *exe; /* NULL: could not be had */
+	char *cgroup; /* NULL: could not be had */
+	char *allocator; /* NULL: none found. "glibc 2.36 (mapped)" */
+	struct process_counters counters;
+	__u64 live_count, live_bytes; /* at the end, at depth full; not since anything: absolute */
+	struct path_limits limits[NR_PATHS];
+	struct profile_size *sizes;
+	size_t nr_sizes;
+};
+
+struct profile_function {
+	char *name; /* "malloc" */
+	__u64 offset; /* of the function, in the file */
+	__u64 site; /* of the probed instruction, in the file */
+	const char *kind; /* "emulated" or "stepped" */
+};
+
+struct profile_file {
+	char *path;
+	char *build_id; /* hex; NULL: none */
+	char *allocator; /* "glibc 2.36" */
+	struct profile_function *functions;
+	size_t nr_functions;
+	double since_s; /* attached from, in seconds after the start of the run */
+};
+
+struct profile_refusal {
+	char *file;
+	char *why;
+};
+
+struct profile_cost {
+	__u64 traps;
+	__u64 trap_ns; /* calibrated cost of one trap, this host, nanoseconds */
+	double own_cpu_s;
+	__u64 own_bytes; /* resident set and BPF maps */
+	__u64 bpf_run_ns;
+	bool has_bpf_run; /* false: bpf_run_ns was not asked for */
+};
+
+struct profile {
+	enum probe_depth depth;
+	double duration_s;
+	double coverage; /* share of the duration in which the allocation probes were attached */
+	char *detached_why; /* NULL, or why the allocation probes were detached early */
+	__u32 nr_cpus;
+	__u64 events[NR_EVENT_KINDS][NR_OUTCOMES];
+	__u64 losses[NR_LOSSES];
+	struct profile_cost cost;
+	struct profile_file *files;
+	size_t nr_files;
+	struct profile_refusal *refusals;
+	size_t nr_refusals;
+	struct profile_process *processes;
+	size_t nr_processes;
+};
+
+/* Frees everything that the profile owns, and zeroes it. NULL is fine. */
+void profile__free(struct profile *profile);
+
+/* Frees what one process owns, and not the struct itself. */
+void profile_process__free(struct profile_process *process);
+
+/* Names of the enums, as the JSON writes them; "?" for a value out of range. */
+const char *path__name(enum alloc_path path);
+const char *release__name(enum release release);
+const char *home__name(enum home home);
+const char *region__name(enum region region);
+const char *fault_class__name(enum fault_class fault_class);
+const char *loss__name(enum loss loss);
+const char *event_kind__name(enum event_kind kind);
+const char *outcome__name(enum outcome outcome);
+const char *probe_depth__name(enum probe_depth depth);
+
+/* Requests of a process over all paths. */
+__u64 profile_process__requests(const struct profile_process *process);
+__u64 profile_process__request_bytes(const struct profile_process *process);
+
+/* Sum of all fault classes. */
+__u64 profile_process__faults(const struct profile_process *process);
+
+/* Sum over all kinds of releases. */
+__u64 profile_process__releases(const struct profile_process *process);
+
+/* Smallest and largest request of a path, in bytes. false: none was seen. */
+bool profile_process__limits(const struct profile_process *process, enum alloc_path path,
+			     __u64 *min, __u64 *max);
+
+/*
+ * Adds from's counts, live figures, limits, size rows and members to into's; the identity stays
+ * into's, but for the earliest start, and it has exited only where both have. 0 or -ENOMEM; into
+ * is unchanged on error.
+ */
+int profile_process__add(struct profile_process *into, const struct profile_process *from);
+
+enum group_by {
+	GROUP_PID,
+	GROUP_COMM,
+	GROUP_EXE,
+	GROUP_CGROUP,
+};
+
+/*
+ * Merges processes that share the key into the first of them; GROUP_PID changes nothing. 0 or
+ * -ENOMEM, then some are merged and some not, and nothing is counted twice.
+ */
+int profile__group(struct profile *profile, enum group_by by);
+
+/*
+ * Makes now hold what came since before, an earlier profile of the same run. Processes are matched
+ * by number; one that was folded away since is taken from the fold of its exe. A process without
+ * change stays in the list; size rows without change do not. Absolute figures stay now's: live,
+ * limits, own_bytes, since_s. 0 or -ENOMEM; now is unchanged on error.
+ */
+int profile__subtract(struct profile *now, const struct profile *before);
+
+#endif

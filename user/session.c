@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "options.h"
+#include "session.h"
+
+/* The skeleton writes our globals with the kernel's short type names. */
+typedef __u32 u32;
+typedef __u64 u64;
+#include "allocpath.skel.h"
+
+#define KERNEL_BTF "/sys/kernel/btf/vmlinux"
+
+/* libbpf's own messages go with -v only: what failed is said once, by us. */
+static int session__print(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	if (level == LIBBPF_DEBUG || !log__is_verbose())
+		return 0;
+	return vfprintf(stderr, format, arguments);
+}
+
+static bool kernel__has_tracepoint(const char *name)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	char type[128];
+	int id;
+
+	if (!btf)
+		return false;
+	snprintf(type, sizeof(type), "btf_trace_%s", name);
+	id = btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF);
+	btf__free(btf);
+	return id > 0;
+}
+
+static void session__set_switches(struct session *session, const struct options *options)
+{
+	struct allocpath_bpf *skeleton = session->skeleton;
+
+	skeleton->rodata->depth = options->depth;
+	skeleton->rodata->target_mode = options->target;
+	skeleton->rodata->follow_children = options->children || options->target == TARGET_COMMAND;
+	skeleton->rodata->self_tgid = getpid();
+	skeleton->rodata->min_size = options->min_size;
+	skeleton->rodata->max_size = options->max_size;
+	skeleton->rodata->page_size = sysconf(_SC_PAGESIZE);
+	if (options->comm)
+		snprintf((char *)skeleton->rodata->target_comm, MAX_COMM, "%s", options->comm);
+	if (options->depth != DEPTH_FULL)
+		bpf_map__set_max_entries(skeleton->maps.live_blocks, 1);
+	session->faults_by_software = !kernel__has_tracepoint("page_fault_user");
+	bpf_program__set_autoload(skeleton->progs.fault_user, !session->faults_by_software);
+	bpf_program__set_autoload(skeleton->progs.fault_kernel, !session->faults_by_software);
+	bpf_program__set_autoload(skeleton->progs.fault_software, session->faults_by_software);
+}
+
+/*
+ * Which attach types the kernel has shows only with programs loaded for them, and a program is
+ * loaded for one type: so a small trial object first, then the real one with the answer.
+ */
+static int session__load(struct session *session, const struct options *options, bool multi,
+			 bool with_session)
+{
+	struct allocpath_bpf *skeleton;
+	int error;
+
+	skeleton = allocpath_bpf__open();
+	if (!skeleton)
+		return -errno;
+	session->skeleton = skeleton;
+	session__set_switches(session, options);
+	if (multi) {
+		bpf_program__set_expected_attach_type(skeleton->progs.alloc_entry,
+						      uprobe__attach_type(UPROBE_ENTRY));
+		bpf_program__set_expected_attach_type(skeleton->progs.alloc_return,
+						      uprobe__attach_type(UPROBE_RETURN));
+	}
+	bpf_program__set_expected_attach_type(skeleton->progs.alloc_session,
+					      uprobe__attach_type(UPROBE_SESSION));
+	bpf_program__set_autoload(skeleton->progs.alloc_session,
+				  with_session && options->depth == DEPTH_FULL);
+	error = allocpath_bpf__load(skeleton);
+	if (error) {
+		allocpath_bpf__destroy(skeleton);
+		session->skeleton = NULL;
+	}
+	return error;
+}
+
+/* A two-instruction program of the given attach type: enough to ask with. */
+static int trial_program__load(enum uprobe_kind kind)
+{
+	struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, load_options,
+		    .expected_attach_type = (enum bpf_attach_type)uprobe__attach_type(kind));
+
+	return bpf_prog_load(BPF_PROG_TYPE_KPROBE, "trial", "GPL", code,
+			     sizeof(code) / sizeof(code[0]), &load_options);
+}
+
+static bool trial__is_supported(enum uprobe_kind kind)
+{
+	int fd = trial_program__load(kind);
+	bool supported = uprobe__is_supported(fd, kind);
+
+	if (fd >= 0)
+		close(fd);
+	return supported;
+}
+
+static int session__map_processes(struct session *session)
+{
+	size_t size = MAX_PROCESSES * sizeof(struct process);
+	void *processes;
+
+	processes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 bpf_map__fd(session->skeleton->maps.processes), 0);
+	if (processes == MAP_FAILED)
+		return -errno;
+	session->processes = processes;
+	for (__u32 slot = 0; slot < MAX_PROCESSES; slot++) {
+		int error = bpf_map_update_elem(bpf_map__fd(session->skeleton->maps.free_slots),
+						NULL, &slot, 0);
+
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int session__explain(int error)
+{
+	if (error == -EPERM || error == -EACCES)
+		return log__error(error,
+				  "the kernel refuses BPF programs: run as root (or with CAP_BPF, "
+				  "CAP_PERFMON and CAP_SYS_PTRACE)");
+	return log__error(error, "the BPF programs cannot be loaded: %s (-v shows the kernel's log)",
+			  strerror(-error));
+}
+
+int session__open(struct session *session, const struct options *options)
+{
+	int error;
+
+	memset(session, 0, sizeof(*session));
+	session->stats_fd = -1;
+	libbpf_set_print(session__print);
+	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+	if (access(KERNEL_BTF, R_OK))
+		return log__error(-ENOENT, "this kernel has no BTF (%s): a kernel built with "
+					   "CONFIG_DEBUG_INFO_BTF is needed",
+				  KERNEL_BTF);
+	session->features.multi = trial__is_supported(UPROBE_ENTRY);
+	session->features.session = session->features.multi && trial__is_supported(UPROBE_SESSION);
+	error = session__load(session, options, session->features.multi, session->features.session);
+	if (error && session->features.session) {
+		/* The session's kernel functions have changed: entry and return in two links. */
+		session->features.session = false;
+		error = session__load(session, options, session->features.multi, false);
+	}
+	if (error)
+		return session__explain(error);
+	error = session__map_processes(session);
+	if (error) {
+		session__close(session);
+		return log__error(error, "the process table cannot be mapped: %s",
+				  strerror(-error));
+	}
+	if (log__is_verbose())
+		session->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+	return 0;
+}
+
+static int session__add_link(struct session *session, struct bpf_link *link)
+{
+	struct bpf_link **links;
+
+	if (!link)
+		return -errno;
+	links = realloc(session->links, (session->nr_links + 1) * sizeof(struct bpf_link *));
+	if (!links) {
+		bpf_link__destroy(link);
+		return -ENOMEM;
+	}
+	session->links = links;
+	session->links[session->nr_links++] = link;
+	return 0;
+}
+
+static int software_event__open(__u64 config, int cpu)
+{
+	struct perf_event_attr attributes = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attributes),
+		.config = config,
+		.sample_period = 1,
+		.sample_type = PERF_SAMPLE_ADDR,
+	};
+	long fd;
+
+	fd = syscall(SYS_perf_event_open, &attributes, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	return fd < 0 ? -errno : (int)fd;
+}
+
+/* One event per CPU. A CPU that is offline is passed over. */
+static int session__attach_software(struct session *session, struct bpf_program *program,
+				    __u64 config)
+{
+	int nr_cpus = libbpf_num_possible_cpus();
+
+	for (int cpu = 0; cpu < nr_cpus; cpu++) {
+		struct bpf_link *link;
+		int error, fd;
+
+		fd = software_event__open(config, cpu);
+		if (fd == -ENODEV)
+			continue;
+		if (fd < 0)
+			return fd;
+		link = bpf_program__attach_perf_event(program, fd);
+		if (!link) {
+			error = -errno;
+			close(fd);
+			return error;
+		}
+		error = session__add_link(session, link);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+/* Runs an iterator program over all tasks. */
+static int session__iterate(struct bpf_program *program)
+{
+	struct bpf_link *link;
+	char discard[512];
+	int fd, error = 0;
+
+	link = bpf_program__attach_iter(program, NULL);
+	if (!link)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	if (fd < 0) {
+		error = fd;
+	} else {
+		while (read(fd, discard, sizeof(discard)) > 0)
+			;
+		close(fd);
+	}
+	bpf_link__destroy(link);
+	return error;
+}
+
+int session__attach(struct session *session)
+{
+	struct allocpath_bpf *skeleton = session->skeleton;
+	struct bpf_program *programs[] = {
+		/* Ends before begins, so that no begin is left without its end. */
+		skeleton->progs.page_allocated, skeleton->progs.rss_changed,
+		skeleton->progs.process_exec,	skeleton->progs.process_exit,
+		skeleton->progs.process_fork,	skeleton->progs.syscall_exit,
+		skeleton->progs.syscall_enter,
+	};
+	int error;
+
+	error = session__attach_software(session, skeleton->progs.fault_minor_end,
+					 PERF_COUNT_SW_PAGE_FAULTS_MIN);
+	if (!error)
+		error = session__attach_software(session, skeleton->progs.fault_major_end,
+						 PERF_COUNT_SW_PAGE_FAULTS_MAJ);
+	for (size_t i = 0; !error && i < sizeof(programs) / sizeof(programs[0]); i++)
+		error = session__add_link(session, bpf_program__attach(programs[i]));
+	if (!error && session->faults_by_software) {
+		error = session__attach_software(session, skeleton->progs.fault_software,
+						 PERF_COUNT_SW_PAGE_FAULTS);
+	} else if (!error) {
+		error = session__add_link(session,
+					  bpf_program__attach(skeleton->progs.fault_user));
+		if (!error)
+			error = session__add_link(
+				session, bpf_program__attach(skeleton->progs.fault_kernel));
+	}
+	if (error)
+		return log__error(error, "the kernel's tracepoints cannot be attached: %s",
+				  strerror(-error));
+	error = session__iterate(skeleton->progs.make_records);
+	if (error)
+		return log__error(error, "the kernel's tasks cannot be walked: %s",
+				  strerror(-error));
+	return 0;
+}
+
+void session__start(struct session *session)
+{
+	__atomic_store_n(&session->skeleton->bss->active, 1, __ATOMIC_SEQ_CST);
+}
+
+void session__stop(struct session *session)
+{
+	__atomic_store_n(&session->skeleton->bss->active, 0, __ATOMIC_SEQ_CST);
+}
+
+static void session__detach(struct session *session)
+{
+	while (session->nr_links)
+		bpf_link__destroy(session->links[--session->nr_links]);
+	free(session->links);
+	session->links = NULL;
+}
+
+int session__finish(struct session *session)
+{
+	session__detach(session);
+	return session__iterate(session->skeleton->progs.close_open);
+}
+
+__u32 session__epoch(const struct session *session)
+{
+	return session->skeleton->bss->epoch;
+}
+
+void session__next_epoch(struct session *session)
+{
+	__u32 next = session->skeleton->bss->epoch + 1;
+
+	for (__u32 slot = 0; slot < MAX_PROCESSES; slot++)
+		memset(session->processes[slot].limits[next & 1], 0,
+		       sizeof(session->processes[slot].limits[0]));
+	__atomic_store_n(&session->skeleton->bss->epoch, next, __ATOMIC_SEQ_CST);
+}
+
+int session__read_books(const struct session *session, struct ledger *ledger)
+{
+	int nr_cpus = libbpf_num_possible_cpus();
+	struct ledger *per_cpu;
+	__u32 zero = 0;
+	int error;
+
+	memset(ledger, 0, sizeof(*ledger));
+	if (nr_cpus < 0)
+		return nr_cpus;
+	per_cpu = calloc(nr_cpus, sizeof(struct ledger));
+	if (!per_cpu)
+		return -ENOMEM;
+	error = bpf_map_lookup_elem(bpf_map__fd(session->skeleton->maps.books), &zero, per_cpu);
+	for (int cpu = 0; !error && cpu < nr_cpus; cpu++) {
+		const __u64 *from = (const __u64 *)&per_cpu[cpu];
+		__u64 *into = (__u64 *)ledger;
+
+		for (size_t i = 0; i < sizeof(*ledger) / sizeof(__u64); i++)
+			into[i] += from[i];
+	}
+	free(per_cpu);
+	return error;
+}
+
+/* The kernel states what it holds for a map in fdinfo. */
+static __u64 map__bytes(int fd)
+{
+	char path[64], line[128];
+	unsigned long long bytes = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "memlock: %llu", &bytes) == 1)
+			break;
+	fclose(file);
+	return bytes;
+}
+
+__u64 session__map_bytes(const struct session *session)
+{
+	struct bpf_map *map;
+	__u64 bytes = 0;
+
+	bpf_object__for_each_map(map, session->skeleton->obj)
+		bytes += map__bytes(bpf_map__fd(map));
+	return bytes;
+}
+
+__u64 session__run_ns(const struct session *session)
+{
+	struct bpf_program *program;
+	__u64 total_ns = 0;
+
+	bpf_object__for_each_program(program, session->skeleton->obj)
+	{
+		struct bpf_prog_info info = {};
+		__u32 length = sizeof(info);
+		int fd = bpf_program__fd(program);
+
+		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &length))
+			total_ns += info.run_time_ns;
+	}
+	return total_ns;
+}
+
+void session__close(struct session *session)
+{
+	session__detach(session);
+	if (session->processes)
+		munmap(session->processes, MAX_PROCESSES * sizeof(struct process));
+	session->processes = NULL;
+	if (session->stats_fd >= 0)
+		close(session->stats_fd);
+	session->stats_fd = -1;
+	allocpath_bpf__destroy(session->skeleton);
+	session->skeleton = NULL;
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocator_file.h"
+#include "session.h"
+#include "session_maps.h"
+
+typedef __u32 u32;
+typedef __u64 u64;
+#include "allocpath.skel.h"
+
+#define BATCH 4096
+
+struct bpf_program *session__program(struct session *session, enum uprobe_kind kind)
+{
+	switch (kind) {
+	case UPROBE_SESSION:
+		return session->skeleton->progs.alloc_session;
+	case UPROBE_RETURN:
+		return session->skeleton->progs.alloc_return;
+	default:
+		return session->skeleton->progs.alloc_entry;
+	}
+}
+
+int session__describe_file(struct session *session, __u32 number, const struct allocator_file *file)
+{
+	struct file_range range = { .low = file->low, .high = file->high };
+	int error;
+
+	error = bpf_map_update_elem(bpf_map__fd(session->skeleton->maps.files), &number, &range, 0);
+	for (size_t i = 0; !error && i < file->nr_wrappers; i++) {
+		struct wrapper_key key = { .file = number, .address = file->wrappers[i].address };
+		struct wrapper_site site = { .return_slot = file->wrappers[i].return_slot };
+
+		error = bpf_map_update_elem(bpf_map__fd(session->skeleton->maps.wrapper_sites),
+					    &key, &site, 0);
+	}
+	return error;
+}
+
+int session__add_target(struct session *session, pid_t pid)
+{
+	__u32 tgid = pid, one = 1;
+
+	return bpf_map_update_elem(bpf_map__fd(session->skeleton->maps.target_pids), &tgid, &one,
+				   0);
+}
+
+void session__set_command(struct session *session, pid_t pid)
+{
+	session->skeleton->bss->target_tgid = pid;
+}
+
+int session__set_cgroup(struct session *session, int cgroup_fd)
+{
+	__u32 zero = 0;
+
+	return bpf_map_update_elem(bpf_map__fd(session->skeleton->maps.target_cgroup), &zero,
+				   &cgroup_fd, 0);
+}
+
+static int size_entry__compare(const void *left, const void *right)
+{
+	const struct size_key *a = &((const struct size_entry *)left)->key;
+	const struct size_key *b = &((const struct size_entry *)right)->key;
+
+	if (a->id != b->id)
+		return a->id < b->id ? -1 : 1;
+	if (a->size_class != b->size_class)
+		return a->size_class < b->size_class ? -1 : 1;
+	return 0;
+}
+
+/* A batch that ends in the middle of a long bucket says ENOSPC: then once more with more room. */
+static int session__read_size_batches(int fd, struct size_key *keys, struct size_row *rows,
+				      struct size_entry **entries, size_t *nr)
+{
+	__u32 batch[2] = {}, *in = NULL;
+	size_t room = 0;
+	int error = 0;
+
+	while (!error) {
+		__u32 count = BATCH;
+
+		error = bpf_map_lookup_batch(fd, in, batch, keys, rows, &count, NULL);
+		if (error && error != -ENOENT)
+			return error;
+		if (*nr + count > room) {
+			struct size_entry *larger;
+
+			room = 2 * (*nr + count);
+			larger = realloc(*entries, room * sizeof(*larger));
+			if (!larger)
+				return -ENOMEM;
+			*entries = larger;
+		}
+		for (__u32 i = 0; i < count; i++) {
+			(*entries)[*nr].key = keys[i];
+			(*entries)[(*nr)++].row = rows[i];
+		}
+		in = batch;
+	}
+	return 0;
+}
+
+int session__read_sizes(struct session *session, struct size_entry **entries, size_t *nr)
+{
+	struct size_key *keys = calloc(BATCH, sizeof(*keys));
+	struct size_row *rows = calloc(BATCH, sizeof(*rows));
+	int error = -ENOMEM;
+
+	*entries = NULL;
+	*nr = 0;
+	if (keys && rows)
+		error = session__read_size_batches(bpf_map__fd(session->skeleton->maps.size_rows),
+						   keys, rows, entries, nr);
+	free(keys);
+	free(rows);
+	if (error) {
+		free(*entries);
+		*entries = NULL;
+		*nr = 0;
+		return error;
+	}
+	if (*nr)
+		qsort(*entries, *nr, sizeof(**entries), size_entry__compare);
+	return 0;
+}
+
+int session__release_slot(struct session *session, __u32 slot, const struct size_entry *entries,
+			  size_t nr)
+{
+	__u32 id = session->processes[slot].identity.id;
+
+	for (size_t i = 0; i < nr; i++)
+		if (entries[i].key.id == id &&
+		    !bpf_map_delete_elem(bpf_map__fd(session->skeleton->maps.size_rows),
+					 &entries[i].key))
+			__atomic_fetch_sub(&session->skeleton->bss->nr_size_rows, 1,
+					   __ATOMIC_RELAXED);
+	/* The number goes last: a program that still holds it looks again and finds another. */
+	session->processes[slot].identity.id = 0;
+	memset(&session->processes[slot], 0, sizeof(struct process));
+	return bpf_map_update_elem(bpf_map__fd(session->skeleton->maps.free_slots), NULL, &slot, 0);
+}
+
+/* The key before the deleted one is kept, so that the walk does not begin anew. */
+static __u64 map__sweep(int fd, size_t key_size, size_t id_offset,
+			int (*id_ended)(void *context, __u32 id), void *context)
+{
+	char key[32], next[32];
+	bool has_key = false;
+	__u64 deleted = 0;
+	__u32 id;
+
+	while (!bpf_map_get_next_key(fd, has_key ? key : NULL, next)) {
+		memcpy(&id, next + id_offset, sizeof(id));
+		if (id_ended(context, id) && !bpf_map_delete_elem(fd, next)) {
+			deleted++;
+			continue;
+		}
+		memcpy(key, next, key_size);
+		has_key = true;
+	}
+	return deleted;
+}
+
+void session__sweep(struct session *session, int (*id_ended)(void *context, __u32 id),
+		    void *context)
+{
+	struct allocpath_bpf *skeleton = session->skeleton;
+	__u64 deleted;
+
+	deleted = map__sweep(bpf_map__fd(skeleton->maps.granules), sizeof(struct granule_key),
+			     offsetof(struct granule_key, id), id_ended, context);
+	__atomic_fetch_sub(&skeleton->bss->nr_granules, deleted, __ATOMIC_RELAXED);
+	deleted = map__sweep(bpf_map__fd(skeleton->maps.live_blocks), sizeof(struct live_key),
+			     offsetof(struct live_key, id), id_ended, context);
+	__atomic_fetch_sub(&skeleton->bss->nr_live_blocks, deleted, __ATOMIC_RELAXED);
+}
+
+__u64 session__nr_granules(const struct session *session)
+{
+	return __atomic_load_n(&session->skeleton->bss->nr_granules, __ATOMIC_RELAXED);
+}
+
+__u64 session__nr_live_blocks(const struct session *session)
+{
+	return __atomic_load_n(&session->skeleton->bss->nr_live_blocks, __ATOMIC_RELAXED);
+}
+
+__u64 session__nr_size_rows(const struct session *session)
+{
+	return __atomic_load_n(&session->skeleton->bss->nr_size_rows, __ATOMIC_RELAXED);
+}
+
+__u32 session__last_id(const struct session *session)
+{
+	return __atomic_load_n(&session->skeleton->bss->last_id, __ATOMIC_RELAXED);
+}
+
+int session__events_fd(const struct session *session)
+{
+	return bpf_map__fd(session->skeleton->maps.events);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Writing and reading the session's maps: what probes, collector and command need of them. */
+#ifndef ALLOCPATH_SESSION_MAPS_H
+#define ALLOCPATH_SESSION_MAPS_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "contract.h"
+#include "uprobe.h"
+
+struct allocator_file;
+struct bpf_program;
+struct session;
+
+/* The program for a kind of allocation probe. */
+struct bpf_program *session__program(struct session *session, enum uprobe_kind kind);
+
+/* Tells the programs a file's range and wrappers. 0, or -errno (-E2BIG: the map is full). */
+int session__describe_file(struct session *session, __u32 number,
+			   const struct allocator_file *file);
+
+/* Targets: a process, the command (from its first exec on), or a cgroup by a descriptor. */
+int session__add_target(struct session *session, pid_t pid);
+void session__set_command(struct session *session, pid_t pid);
+int session__set_cgroup(struct session *session, int cgroup_fd);
+
+struct size_entry {
+	struct size_key key;
+	struct size_row row;
+};
+
+/*
+ * All size rows, sorted by process and class. The array is the caller's to free; *nr its length.
+ * 0 or -errno.
+ */
+int session__read_sizes(struct session *session, struct size_entry **entries, size_t *nr);
+
+/* Forgets the size rows of a process, and gives its slot back. */
+int session__release_slot(struct session *session, __u32 slot, const struct size_entry *entries,
+			  size_t nr);
+
+/* Deletes the granules and live blocks of ended processes; id_ended says which these are. */
+void session__sweep(struct session *session, int (*id_ended)(void *context, __u32 id),
+		    void *context);
+
+/* How full the swept maps may be, elements ever inserted and not deleted. */
+__u64 session__nr_granules(const struct session *session);
+__u64 session__nr_live_blocks(const struct session *session);
+__u64 session__nr_size_rows(const struct session *session);
+
+/* Process numbers given so far, and the descriptor of the event ring. */
+__u32 session__last_id(const struct session *session);
+int session__events_fd(const struct session *session);
+
+#endif
