@@ -12,6 +12,8 @@
 		bounded;                                                                           \
 	})
 
+#define CALL_WORDS (int)(sizeof(struct open_call) / sizeof(__u64))
+
 /* Without a hint address mmap stays below this, also where the hardware has five levels. */
 #define USER_ADDRESS_BITS 47
 
@@ -28,17 +30,17 @@ struct alloc_entry {
 	__u32 pad;
 };
 
-/* Does the return address still stand where the call put it? A return probe puts its own there. */
+/*
+ * Does the return address still stand where the call put it? A return probe, ours or that of
+ * another profiler, puts the trampoline there, which is at the start of its page.
+ */
 static __always_inline bool call__stands(__u64 slot, __u64 ret)
 {
-	__u64 page;
-
 	if (slot == ret)
 		return true;
-	if (depth != DEPTH_FULL)
+	if (slot & (page_size - 1))
 		return false;
-	page = mm__uprobe_page(bpf_get_current_task_btf()->mm);
-	return page && slot - page < page_size;
+	return slot && slot == mm__uprobe_page(bpf_get_current_task_btf()->mm);
 }
 
 static __always_inline bool call__has_returned(struct open_call *call, __u64 sp)
@@ -128,9 +130,17 @@ __noinline int calls__close_deeper(struct task *record, struct process *process,
  */
 static __noinline int calls__close_outermost(struct task *record, struct process *process)
 {
+	__u64 *words = (__u64 *)record->open;
+
 	call__close(process, &record->open[0]);
-	for (int i = 0; i + 1 < MAX_OPEN_CALLS; i++)
-		record->open[i] = record->open[i + 1];
+	/*
+	 * Word by word, and the barrier keeps clang from making one move of it: that would pass
+	 * over the stack, of which all callers together have 512 bytes.
+	 */
+	for (int i = 0; i < (MAX_OPEN_CALLS - 1) * CALL_WORDS; i++) {
+		words[i] = words[i + CALL_WORDS];
+		barrier();
+	}
 	record->nr_open = MAX_OPEN_CALLS - 1;
 	return 0;
 }
@@ -268,7 +278,7 @@ static __always_inline int probe__enter(struct pt_regs *ctx)
 		ADD(nr_calibrations, 1);
 		return 1;
 	}
-	if (!active)
+	if (!active || !probing)
 		return 1;
 	if (entry.function == FUNCTION_MALLOPT) {
 		struct task *record = task__record(bpf_get_current_task_btf());
