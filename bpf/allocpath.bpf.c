@@ -24,6 +24,7 @@ const volatile char target_comm[MAX_COMM] = {};
 
 /* Written by the user side while the programs run. */
 __u32 active = 0; /* 1 while the measurement lasts: nothing is counted before and after */
+__u32 probing = 1; /* 0 once the allocation probes are being detached: no request is known then */
 __u32 epoch = 0; /* which of the two sets of path limits is written */
 __u32 target_tgid = 0; /* of the command, known after load */
 

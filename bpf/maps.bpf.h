@@ -130,7 +130,7 @@ struct {
 /*
  * size_rows: (process, size class) -> counts. Written by request__record and fault ends with
  * atomic adds, read by the user side, which deletes those of folded processes. 262,144 rows of
- * about 130 bytes. Full: the request is lost as size_rows_full.
+ * 136 bytes. Full: the request is lost as size_rows_full.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -143,7 +143,7 @@ struct {
  * live_blocks: (process, address) -> block, at depth full only (1 element otherwise). Written at
  * returns, deleted at frees; the user side deletes those of ended processes. A plain hash, never
  * LRU: full is a counted loss (live_blocks_full), not a silent eviction. 1,048,576 elements of
- * about 110 bytes.
+ * 112 bytes.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -155,7 +155,7 @@ struct {
 /*
  * granules: (process, level, address >> level) -> the two blocks that may meet it. Written at
  * mmap, mremap and munmap, read at fault ends; the user side deletes those of ended processes.
- * 131,072 elements of about 120 bytes. Full: counted as granules_full, touches count as anon.
+ * 131,072 elements of 128 bytes. Full: counted as granules_full, touches count as anon.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -239,7 +239,7 @@ __noinline int vm_call__charge(struct task *record, struct process *process,
 
 	if (!record || !process || !vm)
 		return 0;
-	if (depth != DEPTH_KERNEL) {
+	if (depth != DEPTH_KERNEL && probing) {
 		owner = calls__owner(record, vm->ip, vm->sp);
 		if (owner) {
 			call = &record->open[OPEN_INDEX(owner - 1)];

@@ -6,16 +6,16 @@
 #ifndef ALLOCPATH_BOUNDS_H
 #define ALLOCPATH_BOUNDS_H
 
-/* Process slots. 1.5 KiB each. Full: exited processes fold into their exe; then counted as lost. */
+/* Process slots. 1 KiB each. Full: exited processes fold into their exe; then counted as lost. */
 #define MAX_PROCESSES 10240
 
-/* (process, size class) rows, sparse. About 130 bytes each: 34 MiB. Full: counted as lost. */
+/* (process, size class) rows, sparse. 136 bytes each: 34 MiB. Full: counted as lost. */
 #define MAX_SIZE_ROWS (1 << 18)
 
-/* Granules of own mappings, arenas and thread stacks. About 130 bytes each: 17 MiB. */
+/* Granules of own mappings, arenas and thread stacks. 128 bytes each: 16 MiB. */
 #define MAX_GRANULES (1 << 17)
 
-/* Live blocks, at depth full only. About 120 bytes each: 120 MiB. Full: counted as lost. */
+/* Live blocks, at depth full only. 112 bytes each: 112 MiB. Full: counted as lost. */
 #define MAX_LIVE_BLOCKS (1 << 20)
 
 /* Allocator files probed at once. */

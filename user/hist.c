@@ -157,6 +157,7 @@ static void hist__guard(struct hist *hist)
 	most_ns = NS_PER_S * (__u64)sysconf(_SC_NPROCESSORS_ONLN) * MOST_TRAP_PERCENT / 100;
 	if (cost_ns <= most_ns)
 		return;
+	session__stop_probing(&collector->session);
 	probes__detach(&collector->probes);
 	if (asprintf(&collector->detached_why,
 		     "%llu traps of %.1f us within a second are more than %d %% of the host's CPU",

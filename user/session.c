@@ -145,7 +145,7 @@ static int session__map_processes(struct session *session)
 
 static int session__explain(int error)
 {
-	if (error == -EPERM || error == -EACCES)
+	if (error == -EPERM) /* EACCES is the verifier's: a program that this kernel rejects */
 		return log__error(error,
 				  "the kernel refuses BPF programs: run as root (or with CAP_BPF, "
 				  "CAP_PERFMON and CAP_SYS_PTRACE)");
@@ -314,6 +314,11 @@ void session__start(struct session *session)
 void session__stop(struct session *session)
 {
 	__atomic_store_n(&session->skeleton->bss->active, 0, __ATOMIC_SEQ_CST);
+}
+
+void session__stop_probing(struct session *session)
+{
+	__atomic_store_n(&session->skeleton->data->probing, 0, __ATOMIC_SEQ_CST);
 }
 
 static void session__detach(struct session *session)

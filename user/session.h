@@ -40,6 +40,9 @@ int session__attach(struct session *session);
 void session__start(struct session *session);
 void session__stop(struct session *session);
 
+/* The allocation probes are about to go: from here on no request is looked at. */
+void session__stop_probing(struct session *session);
+
 /* Detaches the kernel side and closes what is still open in the tasks. After session__stop. */
 int session__finish(struct session *session);
 
