@@ -68,10 +68,9 @@ int proc__comm(__u32 pid, char *comm)
 	return 0;
 }
 
-char *proc__foreign_allocator(__u32 pid)
+/* The file name of the first mapping whose path has one of the names in it. */
+static char *proc__mapped(__u32 pid, const char *const *names, size_t nr_names)
 {
-	static const char *const names[] = { "/libjemalloc.so", "/libtcmalloc", "/libmimalloc",
-					     "/ld-musl" };
 	char path[64], line[512], found[256];
 	char *name = NULL;
 	FILE *maps;
@@ -81,7 +80,7 @@ char *proc__foreign_allocator(__u32 pid)
 	if (!maps)
 		return NULL;
 	while (!name && fgets(line, sizeof(line), maps)) {
-		for (size_t i = 0; !name && i < sizeof(names) / sizeof(names[0]); i++) {
+		for (size_t i = 0; !name && i < nr_names; i++) {
 			char *at = strstr(line, names[i]);
 
 			if (!at)
@@ -93,6 +92,23 @@ char *proc__foreign_allocator(__u32 pid)
 	}
 	fclose(maps);
 	return name;
+}
+
+char *proc__foreign_allocator(__u32 pid)
+{
+	static const char *const names[] = { "/libjemalloc.so", "/libtcmalloc", "/libmimalloc",
+					     "/ld-musl" };
+
+	return proc__mapped(pid, names, sizeof(names) / sizeof(names[0]));
+}
+
+bool proc__maps_glibc(__u32 pid)
+{
+	static const char *const names[] = { "/libc.so.6" };
+	char *name = proc__mapped(pid, names, 1);
+
+	free(name);
+	return name != NULL;
 }
 
 static int names__grow(struct names *names, __u32 id)

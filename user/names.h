@@ -42,5 +42,7 @@ char *proc__cgroup(__u32 pid);
 int proc__comm(__u32 pid, char *comm);
 /* File name of an allocator library that the process has mapped, other than glibc; or NULL. */
 char *proc__foreign_allocator(__u32 pid);
+/* Has it mapped glibc? */
+bool proc__maps_glibc(__u32 pid);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "allocator_file.h"
@@ -119,14 +120,79 @@ static int probes__attach_for(struct probes *probes, struct probed_file *file,
 	return probed_file__add_fd(file, fd);
 }
 
+/* Has the process mapped this file's text? By the numbers of maps. */
+static bool proc__maps_file(pid_t pid, struct file_id id)
+{
+	char path[64], line[512];
+	bool found = false;
+	FILE *maps;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	maps = fopen(path, "re");
+	if (!maps)
+		return false;
+	while (!found && fgets(line, sizeof(line), maps)) {
+		unsigned int major, minor;
+		unsigned long long inode;
+
+		if (sscanf(line, "%*x-%*x %*s %*x %x:%x %llu", &major, &minor, &inode) == 3)
+			found = inode == id.inode && makedev(major, minor) == id.device;
+	}
+	fclose(maps);
+	return found;
+}
+
+/*
+ * One process that cannot be probed (its memory cgroup is full, say) makes the kernel refuse the
+ * whole host. Then process by process, and those that refuse are listed; processes that start
+ * later are not covered.
+ */
+static int probes__attach_each(struct probes *probes, struct probed_file *file,
+			       enum uprobe_kind kind, const char *path,
+			       const struct site_list *sites, int refused)
+{
+	char name[64], why[96];
+	struct dirent *entry;
+	size_t attached = 0;
+	int error = 0;
+	DIR *proc;
+
+	proc = opendir("/proc");
+	if (!proc)
+		return refused;
+	while (error != -ENOMEM && (entry = readdir(proc))) {
+		pid_t pid = atoi(entry->d_name);
+
+		if (pid <= 0 || pid == getpid() || !proc__maps_file(pid, file->id))
+			continue;
+		error = probes__attach_for(probes, file, kind, path, sites, pid);
+		attached += !error;
+		if (!error || error == -ESRCH)
+			continue;
+		snprintf(name, sizeof(name), "process %d", pid);
+		snprintf(why, sizeof(why), "cannot be probed: %s", strerror(-error));
+		error = probes__refuse(probes, name, why);
+	}
+	closedir(proc);
+	if (!attached)
+		return refused;
+	log__warning("%s is probed process by process (%s): those that start now are not seen",
+		     file->path, strerror(-refused));
+	return 0;
+}
+
 static int probes__attach_sites(struct probes *probes, struct probed_file *file,
 				enum uprobe_kind kind, const char *path,
 				const struct site_list *sites)
 {
 	int error;
 
-	if (!probes->nr_pids)
-		return probes__attach_for(probes, file, kind, path, sites, 0);
+	if (!probes->nr_pids) {
+		error = probes__attach_for(probes, file, kind, path, sites, 0);
+		if (error)
+			error = probes__attach_each(probes, file, kind, path, sites, error);
+		return error;
+	}
 	for (size_t i = 0; i < probes->nr_pids; i++) {
 		error = probes__attach_for(probes, file, kind, path, sites, probes->pids[i]);
 		if (error && error != -ESRCH)
@@ -194,8 +260,8 @@ static void probed_file__detach(struct probed_file *file)
 }
 
 /* Takes the file over. */
-static int probes__add(struct probes *probes, struct allocator_file *file, const char *openable,
-		       const char *shown)
+static int probes__add(struct probes *probes, struct allocator_file *file, struct file_id id,
+		       const char *openable, const char *shown)
 {
 	struct probed_file *files, *probed;
 	__u32 number = probes->nr_files;
@@ -215,6 +281,7 @@ static int probes__add(struct probes *probes, struct allocator_file *file, const
 	probed = &files[number];
 	memset(probed, 0, sizeof(*probed));
 	probed->file = file;
+	probed->id = id;
 	probed->path = strdup(shown);
 	if (!probed->path) {
 		allocator_file__free(file);
@@ -241,6 +308,7 @@ int probes__consider(struct probes *probes, const char *openable, const char *sh
 	struct allocator_file *file;
 	const char *why = NULL;
 	struct stat status;
+	struct file_id id;
 	char path[64];
 	int fd, error;
 
@@ -254,12 +322,13 @@ int probes__consider(struct probes *probes, const char *openable, const char *sh
 		close(fd);
 		return 0;
 	}
-	error = file_set__add(&probes->seen, (struct file_id){ status.st_dev, status.st_ino });
+	id = (struct file_id){ status.st_dev, status.st_ino };
+	error = file_set__add(&probes->seen, id);
 	if (error == 1) {
 		error = allocator_file__read(fd, &file, &why);
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 		if (!error)
-			error = probes__add(probes, file, path, shown);
+			error = probes__add(probes, file, id, path, shown);
 		else if (error == -EOPNOTSUPP || error == -EINVAL)
 			error = why ? probes__refuse(probes, shown, why) : 0;
 		else if (error != -ENOMEM)

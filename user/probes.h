@@ -17,6 +17,7 @@ struct session;
 
 struct probed_file {
 	char *path;
+	struct file_id id;
 	struct allocator_file *file;
 	int *link_fds;
 	size_t nr_link_fds;

@@ -45,6 +45,8 @@ static char *profile_build__allocator(struct collector *collector, const struct 
 	} else if (foreign) {
 		if (asprintf(&text, "%s (mapped, not probed)", foreign) < 0)
 			text = NULL;
+	} else if (!process->identity.ended && proc__maps_glibc(process->identity.tgid)) {
+		text = strdup("glibc (mapped)");
 	}
 	free(foreign);
 	return text;

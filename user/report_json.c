@@ -332,6 +332,7 @@ static void write_faults(struct json *json, const struct profile_process *proces
 	json__end_object(json);
 	json__u64(json, "populated_bytes", counters->populated_bytes);
 	json__u64(json, "foreign_bytes", counters->foreign_bytes);
+	json__u64(json, "probe_bytes", counters->probe_bytes);
 }
 
 static void write_touched(struct json *json, const struct profile_process *process,

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -229,12 +228,31 @@ int targets__probe(struct collector *collector, const struct options *options,
 	return 0;
 }
 
+/* A zombie runs no more, although its number still stands. */
+static bool proc__runs(pid_t pid)
+{
+	char path[64], line[512], *state;
+	bool runs = false;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	if (fgets(line, sizeof(line), file)) {
+		state = strrchr(line, ')'); /* the name before may hold anything */
+		runs = state && state[1] == ' ' && state[2] != 'Z' && state[2] != 'X';
+	}
+	fclose(file);
+	return runs;
+}
+
 bool targets__live(const struct options *options)
 {
 	if (options->target != TARGET_PIDS)
 		return true;
 	for (size_t i = 0; i < options->nr_pids; i++)
-		if (!kill(options->pids[i], 0) || errno != ESRCH)
+		if (proc__runs(options->pids[i]))
 			return true;
 	return false;
 }
