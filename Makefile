@@ -28,6 +28,7 @@ PKG_CONFIG ?= pkg-config
 BUILD_PACKAGES := gcc make clang llvm libbpf-dev bpftool libelf-dev libdw-dev libcapstone-dev \
 	libjson-c-dev zlib1g-dev pkg-config linux-libc-dev ca-certificates
 TEST_PACKAGES := g++ libcmocka-dev python3 strace sqlite3 git
+LONG_PACKAGES := qemu-system-x86
 LINT_PACKAGES := clang-format clang-tidy libcmocka-dev
 
 MACHINE := $(shell uname -m)
@@ -83,6 +84,9 @@ PACKAGES := $(BUILD_PACKAGES)
 ifneq ($(filter test check-long bench,$(MAKECMDGOALS)),)
 PACKAGES += $(TEST_PACKAGES)
 endif
+ifneq ($(filter check-long,$(MAKECMDGOALS)),)
+PACKAGES += $(LONG_PACKAGES)
+endif
 ifneq ($(filter lint,$(MAKECMDGOALS)),)
 PACKAGES += $(LINT_PACKAGES)
 endif
@@ -110,8 +114,9 @@ bench: $(O)/allocpath programs ## the benchmarks in tests/bench
 
 programs: $(PROGRAMS) $(PROGRAM_LIBRARIES) ## the programs that tests measure
 
-install: $(O)/allocpath ## install to $(DESTDIR)$(PREFIX)/bin
+install: $(O)/allocpath ## install the program and its man page below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(O)/allocpath $(DESTDIR)$(PREFIX)/bin/allocpath
+	install -D -m 644 user/allocpath.8 $(DESTDIR)$(PREFIX)/share/man/man8/allocpath.8
 
 bpf-size: $(BPF_NAMES:%=$(O)/%.bpf.o) ## instructions of each BPF program
 	$(Q)for object in $^; do readelf -sW $$object; done | \

@@ -400,13 +400,11 @@ int alloc_return(struct pt_regs *ctx)
 	return 0;
 }
 
-extern bool bpf_session_is_return(void) __ksym __weak;
-
 /* Entry and return in one: 1 from the entry declines the return, and its trap is not paid. */
 SEC("?uprobe")
 int alloc_session(struct pt_regs *ctx)
 {
-	if (bpf_session_is_return()) {
+	if (session__is_return()) {
 		probe__return(ctx);
 		return 0;
 	}

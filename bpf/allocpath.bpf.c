@@ -59,6 +59,7 @@ static const union {
 #include "granule.bpf.h"
 #include "request.bpf.h"
 #include "alloc.bpf.h"
+#include "rss.bpf.h"
 #include "vm.bpf.h"
 #include "fault.bpf.h"
 #include "task.bpf.h"

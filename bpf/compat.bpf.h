@@ -135,3 +135,18 @@ static __always_inline __u64 mm__uprobe_page(struct mm_struct *mm)
 		return 0;
 	return BPF_CORE_READ(mm, uprobes_state.xol_area, vaddr);
 }
+
+/*
+ * Is the session's program run for the return? Read where bpf_session_is_return() reads it: that
+ * one got an argument in 7.0, and libbpf 1.1 refuses the whole object for a function that differs.
+ */
+struct bpf_session_run_ctx___read {
+	bool is_return;
+} __attribute__((preserve_access_index));
+
+static __always_inline bool session__is_return(void)
+{
+	struct bpf_session_run_ctx___read *run = (void *)bpf_get_current_task_btf()->bpf_ctx;
+
+	return BPF_CORE_READ(run, is_return);
+}

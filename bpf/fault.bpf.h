@@ -14,10 +14,6 @@ enum vma_kind {
 
 #define VM_HUGETLB_FLAG 0x00400000
 #define PF_EXITING_FLAG 0x00000004
-#define MM_FILE 0
-#define MM_ANON 1
-#define MM_SWAP 2
-#define MM_SHMEM 3
 
 /* __GFP_HIGHMEM | __GFP_MOVABLE: pages for user memory. Same bits from 5.15 to 7.3. */
 #define GFP_USER_PAGE_BITS 0xa
@@ -77,12 +73,8 @@ static __always_inline int fault__begin(__u64 address, __u32 error, __u32 kernel
 	fault->saw_anon = 0;
 	fault->saw_swap = 0;
 	fault->saw_shmem = 0;
-	if (rss__is_cached_in_task()) {
-		struct task_struct___old_rss *old = (void *)current;
-
-		fault->old_count = BPF_CORE_READ(old, rss_stat.count[MM_ANON]);
-		fault->old_events = BPF_CORE_READ(old, rss_stat.events);
-	}
+	if (rss__is_cached_in_task())
+		rss__populated(process, fault);
 	fault->state = FAULT_OPEN;
 	return 0;
 }
@@ -158,17 +150,22 @@ static __noinline int fault__outside(struct task_struct *current, struct task *r
 {
 	struct open_fault *fault = &record->fault;
 	struct process *process;
+	bool maps_file;
 	__u64 bytes;
 
 	if (member != MM_ANON || !fault->allocated ||
 	    BPF_CORE_READ_BITFIELD_PROBED(current, in_execve))
+		return 0;
+	/* Cached single pages are looked at; what comes at once is huge, or a probe's. */
+	maps_file = record->syscall && record->maps_file;
+	if (rss__is_cached_in_task() && fault->order < 9 && !maps_file)
 		return 0;
 	bytes = page_size << (fault->order & 15);
 	fault->allocated = 0;
 	process = process__of(record);
 	if (!process)
 		return 0;
-	if (record->syscall && record->maps_file)
+	if (maps_file)
 		ADD(process->counters.probe_bytes, bytes);
 	else
 		ADD(process->counters.populated_bytes, bytes);
@@ -195,6 +192,8 @@ int BPF_PROG(rss_changed, struct mm_struct *mm, int member)
 		}
 		return 0;
 	}
+	if (rss__fold(fault, member))
+		return 0;
 	if (fault->state != FAULT_OPEN)
 		return fault__outside(current, record, member);
 	switch (member) {
@@ -261,8 +260,7 @@ __noinline __u32 fault__vma(struct open_fault *fault, __u64 generation)
 }
 
 /* Fills the block that was met last; kind REGION_ANON where none holds the address. */
-__noinline __u32 fault__block(struct process *process, struct open_fault *fault,
-				     __u64 generation)
+__noinline __u32 fault__block(struct process *process, struct open_fault *fault, __u64 generation)
 {
 	struct granule_find found = {};
 
@@ -322,8 +320,7 @@ static __always_inline __u32 fault__class(struct open_fault *fault, __u64 genera
 	return FAULT_ZERO_READ;
 }
 
-__noinline int fault__first_touch(struct process *process, struct open_fault *fault,
-					 __u32 region)
+__noinline int fault__first_touch(struct process *process, struct open_fault *fault, __u32 region)
 {
 	struct size_row *row;
 	__u64 bytes;
@@ -348,6 +345,24 @@ __noinline int fault__first_touch(struct process *process, struct open_fault *fa
 	else
 		count__loss(LOSS_SIZE_ROWS_FULL);
 	return 0;
+}
+
+/* What the rss_stat events tell on later kernels. Pages of a huge one were told by its event. */
+static __always_inline void fault__look(struct open_fault *fault)
+{
+	__s32 gained[NR_RSS_MEMBERS] = {};
+
+	rss__look(fault, gained);
+	if (gained[MM_FILE])
+		fault->saw_file = 1;
+	if (gained[MM_SWAP])
+		fault->saw_swap = 1;
+	if (gained[MM_SHMEM])
+		fault->saw_shmem = 1;
+	if (gained[MM_ANON] > 0) {
+		fault->saw_anon = 1;
+		fault->pages += gained[MM_ANON];
+	}
 }
 
 static __noinline int fault__end(__u32 major)
@@ -379,6 +394,11 @@ static __noinline int fault__end(__u32 major)
 		count__no_process(KIND_FAULT, record);
 		return 0;
 	}
+	/* A vfork child in its exec: the number is its parent's still, the memory no longer. */
+	if (process->identity.tgid != (__u32)current->tgid && process->identity.mm != (__u64)mm) {
+		count__filtered(KIND_FAULT);
+		return 0;
+	}
 	counters = &process->counters;
 	count__recorded(KIND_FAULT);
 	uprobe_page = mm__uprobe_page(mm);
@@ -386,17 +406,8 @@ static __noinline int fault__end(__u32 major)
 		ADD(counters->faults_probe, 1);
 		return 0;
 	}
-	if (rss__is_cached_in_task()) {
-		struct task_struct___old_rss *old = (void *)current;
-		__s32 count = BPF_CORE_READ(old, rss_stat.count[MM_ANON]);
-		__s32 events = BPF_CORE_READ(old, rss_stat.events);
-		__s32 gained = events < fault->old_events ? count : count - fault->old_count;
-
-		if (gained > 0) {
-			fault->saw_anon = 1;
-			fault->pages += gained;
-		}
-	}
+	if (rss__is_cached_in_task())
+		fault__look(fault);
 	generation = mm__generation(mm, process->identity.map_generation);
 	class = fault__class(fault, generation);
 	if (class == FAULT_FIRST_TOUCH) {

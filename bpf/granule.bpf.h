@@ -53,7 +53,7 @@ static __always_inline int granule__enter(struct granule_key *key, __u64 start, 
 }
 
 __noinline int granule__insert(struct process *process, __u64 start, __u64 end, __u32 kind,
-				      __u32 size_class)
+			       __u32 size_class)
 {
 	__u32 level, shift, full = 0;
 	struct granule_key key = {};
@@ -80,8 +80,7 @@ __noinline int granule__insert(struct process *process, __u64 start, __u64 end, 
 }
 
 /* The block that holds an address. Levels that the process never used cost a bit test. */
-__noinline int granule__find(struct process *process, __u64 address,
-				    struct granule_find *found)
+__noinline int granule__find(struct process *process, __u64 address, struct granule_find *found)
 {
 	__u64 levels;
 	struct granule_key key = {};

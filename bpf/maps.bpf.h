@@ -40,6 +40,9 @@ enum did {
 };
 #define DID_GROW (DID_ARENA | DID_BRK | DID_MMAP | DID_REMAP)
 
+/* Counters of a resident set: file, anonymous, swap, shmem. */
+#define NR_RSS_MEMBERS 4
+
 enum fault_state {
 	FAULT_IDLE = 0,
 	FAULT_OPEN = 1,
@@ -58,8 +61,8 @@ struct open_fault {
 	__u32 block_class;
 	__u32 error;
 	__u32 pages; /* anonymous pages gained */
-	__s32 old_count; /* up to 6.1: the task's cached counters at the begin */
-	__s32 old_events;
+	__s32 rss_seen[NR_RSS_MEMBERS]; /* up to 6.1, see rss.bpf.h: counters as last looked at */
+	__s32 rss_folded[NR_RSS_MEMBERS]; /* ... and what was folded away since */
 	__u8 state;
 	__u8 kernel_mode;
 	__u8 order; /* of the last page allocated */
@@ -69,7 +72,8 @@ struct open_fault {
 	__u8 saw_swap;
 	__u8 saw_shmem;
 	__u8 vma_kind; /* bit mask of enum vma_kind */
-	__u8 pad[7];
+	__u8 rss_known; /* 1: they were looked at before */
+	__u8 pad[6];
 };
 
 enum task_state {
@@ -89,6 +93,7 @@ struct task {
 	__u32 nr_open;
 	__u32 entered; /* an allocation function was entered since the start */
 	__u32 maps_file; /* the system call maps a file */
+	struct granule_block taken; /* out of granules at the entry of munmap or mremap */
 	struct open_call open[MAX_OPEN_CALLS]; /* innermost last */
 	struct open_fault fault;
 };

@@ -33,6 +33,13 @@ static __always_inline bool comm__matches(const char *comm)
 	return true;
 }
 
+/* In the middle of an exec a task has the name of the program to come: its exec will tell. */
+static __always_inline bool task__is_renamed(struct task_struct *task)
+{
+	return target_mode == TARGET_COMM && bpf_core_field_exists(task->in_execve) &&
+	       BPF_CORE_READ_BITFIELD(task, in_execve);
+}
+
 /* Is this process one of those asked for? Called for the current task only. */
 static __always_inline bool process__is_target(struct task_struct *leader, struct task *record)
 {
@@ -112,6 +119,7 @@ static __always_inline void process__fill(struct process *process, __u32 id,
 	identity->mm = (__u64)leader->mm;
 	identity->brk_base = BPF_CORE_READ(leader, mm, brk);
 	bpf_core_read_str(identity->comm, sizeof(identity->comm), &leader->comm);
+	identity->unprobed = !probing;
 	identity->id = id;
 }
 
@@ -160,7 +168,7 @@ static __noinline int process__first_sight(struct task *record, struct linux_bin
 		goto known;
 	if (number) /* folded away */
 		__sync_val_compare_and_swap(&leader_record->number, number, 0);
-	if (leader_record->state == TASK_IGNORED ||
+	if (leader_record->state == TASK_IGNORED || (!program && task__is_renamed(current)) ||
 	    (!process__is_target(leader, leader_record) && !record->inherits)) {
 		leader_record->state = TASK_IGNORED;
 		record->state = TASK_IGNORED;

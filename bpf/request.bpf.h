@@ -143,8 +143,7 @@ static __always_inline int live__put(__u32 id, __u64 address, struct live_block 
 }
 
 /* Enters a block that was given out. */
-__noinline int live__add(struct process *process, struct open_call *call, __u64 address,
-				__u32 home)
+__noinline int live__add(struct process *process, struct open_call *call, __u64 address, __u32 home)
 {
 	struct live_block block = {};
 	struct open_call missed = {};

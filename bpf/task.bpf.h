@@ -91,6 +91,7 @@ int BPF_PROG(process_exec, struct task_struct *task, pid_t old_pid, struct linux
 	record->entered = 0;
 	record->syscall = 0;
 	record->fault.state = FAULT_IDLE;
+	record->fault.rss_known = 0;
 	record->fault.vma_kind = 0;
 	record->fault.block_end = 0;
 	process__first_sight(record, program);

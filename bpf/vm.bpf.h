@@ -25,6 +25,7 @@ struct vm_call {
 	__u64 old_brk;
 	__u32 failed;
 	__u32 pad;
+	struct granule_block taken; /* the block that the range began in, start 0: none known */
 };
 
 #define PAGE_ALIGNED(length) (((length) + page_size - 1) & ~(page_size - 1))
@@ -33,6 +34,22 @@ static __always_inline bool syscall__is_memory(long nr)
 {
 	return nr == NR_BRK || nr == NR_MMAP || nr == NR_MUNMAP || nr == NR_MREMAP ||
 	       nr == NR_MPROTECT || nr == NR_MADVISE;
+}
+
+/*
+ * A range that is about to go leaves granules now: at the exit another thread may have been given
+ * the same addresses already, and its exit may have come first.
+ */
+__noinline int range__take(struct task *record, struct process *process, __u64 start, __u64 length)
+{
+	struct granule_find found = {};
+
+	if (!record || !process || !process->identity.granule_levels)
+		return 0;
+	granule__find(process, start, &found);
+	record->taken = found.block;
+	granule__remove(process, start, start + PAGE_ALIGNED(length));
+	return 0;
 }
 
 SEC("tp_btf/sys_enter")
@@ -57,8 +74,12 @@ int BPF_PROG(syscall_enter, struct pt_regs *regs, long nr)
 		return 0;
 	record->syscall = nr + 1;
 	record->maps_file = nr == NR_MMAP && !(SYSCALL_ARG(regs, 4) & MAP_ANONYMOUS_BIT);
+	record->taken.start = 0;
 	if (nr == NR_BRK && current->mm)
 		record->old_brk = current->mm->brk;
+	if (nr == NR_MUNMAP || (nr == NR_MREMAP && !(SYSCALL_ARG(regs, 4) & MREMAP_DONTUNMAP_BIT)))
+		range__take(record, process__of(record), SYSCALL_ARG(regs, 1),
+			    SYSCALL_ARG(regs, 2));
 	return 0;
 }
 
@@ -185,11 +206,10 @@ static __always_inline __u32 vm_call__did(struct open_call *call, struct vm_call
 	return 0;
 }
 
-__noinline int vm_call__track(struct process *process, struct open_call *call,
-				     struct vm_call *vm, __u32 did)
+__noinline int vm_call__track(struct process *process, struct open_call *call, struct vm_call *vm,
+			      __u32 did)
 {
 	__u32 size_class = 0, kind = NR_REGIONS;
-	struct granule_find found = {};
 	__u64 length;
 
 	if (!process || !vm)
@@ -203,35 +223,30 @@ __noinline int vm_call__track(struct process *process, struct open_call *call,
 			kind = REGION_OWN_MAPPING;
 		else if (did & DID_ARENA)
 			kind = REGION_ARENA;
+		/* What a munmap of many blocks at once has left there. */
+		granule__remove(process, vm->result, vm->result + length);
 		if (kind == NR_REGIONS)
 			break;
 		if (call && kind == REGION_OWN_MAPPING)
 			size_class = size_class__of(call->size);
-		granule__remove(process, vm->result, vm->result + length);
 		granule__insert(process, vm->result, vm->result + length, kind, size_class);
-		break;
-	case NR_MUNMAP:
-		granule__remove(process, vm->arg[0], vm->arg[0] + length);
 		break;
 	case NR_MREMAP:
 		/* One that we did not see mapped is the block's own if the allocator moves it. */
-		if (!granule__find(process, vm->arg[0], &found) && !(did & DID_REMAP))
+		if (!vm->taken.start && !(did & DID_REMAP))
 			break;
-		if (!found.block.start)
-			found.block.kind = REGION_OWN_MAPPING;
-		if (!(vm->arg[3] & MREMAP_DONTUNMAP_BIT))
-			granule__remove(process, vm->arg[0], vm->arg[0] + length);
+		kind = vm->taken.start ? vm->taken.kind : REGION_OWN_MAPPING;
+		size_class = vm->taken.size_class;
 		if (call && (did & DID_REMAP))
-			found.block.size_class = size_class__of(call->size);
-		granule__insert(process, vm->result, vm->result + PAGE_ALIGNED(vm->arg[2]),
-				found.block.kind, found.block.size_class);
+			size_class = size_class__of(call->size);
+		granule__insert(process, vm->result, vm->result + PAGE_ALIGNED(vm->arg[2]), kind,
+				size_class);
 		break;
 	}
 	return 0;
 }
 
-__noinline int vm_call__charge(struct task *record, struct process *process,
-				      struct vm_call *vm)
+__noinline int vm_call__charge(struct task *record, struct process *process, struct vm_call *vm)
 {
 	struct open_call *call = NULL;
 	__u32 did = 0;
@@ -265,6 +280,9 @@ __noinline int vm_call__charge(struct task *record, struct process *process,
 	}
 	if (!vm->failed)
 		vm_call__track(process, call, vm, did);
+	else if (vm->taken.start)
+		granule__insert(process, vm->taken.start, vm->taken.end, vm->taken.kind,
+				vm->taken.size_class);
 	return 0;
 }
 
@@ -405,6 +423,7 @@ int BPF_PROG(syscall_exit, struct pt_regs *regs, long result)
 	struct vm_call vm = {};
 	struct task *record;
 	__u32 entered;
+	bool trapped;
 
 	vm.nr = SYSCALL_NUMBER(regs);
 	if (!syscall__is_memory(vm.nr) || !active)
@@ -425,8 +444,9 @@ int BPF_PROG(syscall_exit, struct pt_regs *regs, long result)
 		count__no_process(KIND_SYSCALL, record);
 		return 0;
 	}
-	/* A call that seccomp refuses has an exit and no entry. */
-	if (entered != vm.nr + 1 && !result__is_error(result)) {
+	/* A call that seccomp refuses has an exit and no entry; with SIGSYS its result is its number. */
+	trapped = entered != vm.nr + 1 && result == (long)vm.nr;
+	if (entered != vm.nr + 1 && !result__is_error(result) && !trapped) {
 		count__lost(KIND_SYSCALL, LOSS_SYSCALL_ENTRY_MISSED);
 		return 0;
 	}
@@ -439,16 +459,20 @@ int BPF_PROG(syscall_exit, struct pt_regs *regs, long result)
 	vm.sp = PT_REGS_SP(regs);
 	vm.ip = PT_REGS_IP(regs);
 	vm.old_brk = record->old_brk;
+	vm.taken = record->taken;
 	/* brk returns the break that stands: not the one asked for means that it failed. */
 	if (vm.nr == NR_BRK && entered)
 		vm.failed = vm.arg[0] && vm.result != vm.arg[0];
 	else
-		vm.failed = result__is_error(result);
+		vm.failed = trapped || result__is_error(result);
 	ADD(process->identity.map_generation, 1);
+	if (rss__is_cached_in_task())
+		rss__populated(process, &record->fault);
 	vm_call__count(process, &vm);
 	vm_call__charge(record, process, &vm);
 	if (vm.nr == NR_MMAP && !vm.failed && !(vm.arg[3] & MAP_ANONYMOUS_BIT) &&
-	    (vm.arg[2] & PROT_EXEC_BIT) && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma))
+	    (vm.arg[2] & PROT_EXEC_BIT) &&
+	    bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma))
 		bpf_find_vma(current, vm.result, file__announce, &vm, 0);
 	count__recorded(KIND_SYSCALL);
 	return 0;

@@ -103,11 +103,11 @@ enum alloc_function {
 
 /* Kinds of events in the books: seen = recorded + filtered + sampled_out + lost, for each. */
 enum event_kind {
-	KIND_ALLOC = 0,	  /* entries of allocation functions */
-	KIND_FREE = 1,	  /* entries of free */
-	KIND_RETURN = 2,  /* returns of allocation functions, at depth full */
+	KIND_ALLOC = 0, /* entries of allocation functions */
+	KIND_FREE = 1, /* entries of free */
+	KIND_RETURN = 2, /* returns of allocation functions, at depth full */
 	KIND_SYSCALL = 3, /* exits of the six memory system calls */
-	KIND_FAULT = 4,	  /* page faults begun */
+	KIND_FAULT = 4, /* page faults begun */
 	KIND_PROCESS = 5, /* process numbers given */
 	NR_EVENT_KINDS = 6,
 };
@@ -121,7 +121,7 @@ enum outcome {
 	NR_OUTCOMES = 5,
 };
 
-/* Why something was lost. One line each; names in user/loss.c in the same order. */
+/* Why something was lost. One line each; names in user/profile.c. */
 enum loss {
 	LOSS_NO_TASK_STORAGE = 0, /* the kernel had no memory for a task's record */
 	LOSS_PROCESS_TABLE_FULL, /* no free process slot */
@@ -157,6 +157,8 @@ struct process_identity {
 	__u64 granule_levels; /* bit n: blocks of level n were entered */
 	__u64 map_generation; /* bumped when the address space changes */
 	__u32 ended; /* 1: it exited or exec'd away */
+	__u32 unprobed; /* 1: begun after the allocation probes were detached */
+	__u32 slot; /* where it lies; written by the user side, in its copies only */
 	__u32 pad;
 	char comm[MAX_COMM];
 };
@@ -329,7 +331,7 @@ struct ledger {
 	__u64 losses[NR_LOSSES];
 };
 
-_Static_assert(sizeof(struct process_identity) == 112, "process_identity");
+_Static_assert(sizeof(struct process_identity) == 120, "process_identity");
 _Static_assert(sizeof(struct process_counters) % 8 == 0, "counters are __u64 only");
 _Static_assert(sizeof(struct size_row) == 64, "size_row");
 _Static_assert(sizeof(struct live_key) == 16, "live_key");

@@ -4,7 +4,8 @@
 # Runs the tests that "make test" built and ends with "N passed, N failed[, N skipped]".
 # Exit 1 if a test failed, or if none passed.
 #
-# usage: tests/run.sh [unit | e2e [ARGUMENTS OF e2e/run.py]]    both by default
+# usage: tests/run.sh [unit | e2e [ARGUMENTS OF e2e/run.py] | kernels [SERIES...]]
+# By default unit and e2e, with LONG=1 all three.
 #
 # A test is a line "ok NAME", "not ok NAME" or "skip NAME why"; other lines are its output.
 # Environment: O (build directory), LONG=1 (what takes longer too; e2e/run.py reads it).
@@ -16,6 +17,7 @@ export O="${O:-build}"
 UNIT_TIMEOUT=120
 E2E_TIMEOUT=700
 [ -z "${LONG:-}" ] || E2E_TIMEOUT=7200
+KERNELS_TIMEOUT=14400
 
 passed=0
 failed=0
@@ -75,16 +77,13 @@ unit_tests() {
 	done
 }
 
-# Through a file and not a pipe: a process that a test leaves behind must not hold us.
-e2e_tests() {
-	local bad pid status
+# A program that prints the lines. Through a file and not a pipe: a process that a test leaves
+# behind must not hold us.
+other_tests() {
+	local name="$1" timeout="$2" bad pid status
 
-	if [ ! -e tests/e2e/run.py ]; then
-		fail "e2e: tests/e2e/run.py is missing"
-		return
-	fi
-	timeout -k 10 "$E2E_TIMEOUT" /usr/bin/python3 -u tests/e2e/run.py "$@" \
-		>"$log" 2>&1 </dev/null &
+	shift 2
+	timeout -k 10 "$timeout" "$@" >"$log" 2>&1 </dev/null &
 	pid=$!
 	tail -n +1 -s 0.2 --pid="$pid" -f "$log"
 	wait "$pid"
@@ -94,16 +93,25 @@ e2e_tests() {
 	failed=$((failed + bad))
 	skipped=$((skipped + $(grep -c '^skip ' "$log")))
 	if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
-		fail "e2e: ended after $E2E_TIMEOUT s"
+		fail "$name: ended after $timeout s"
 	elif [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
-		fail "e2e: run.py ended with status $status"
+		fail "$name: ended with status $status"
 	fi
+}
+
+e2e_tests() {
+	other_tests e2e "$E2E_TIMEOUT" /usr/bin/python3 -u tests/e2e/run.py "$@"
+}
+
+kernel_tests() {
+	other_tests kernels "$KERNELS_TIMEOUT" tests/kernels/run.sh "$@"
 }
 
 case "${1:-all}" in
 all)
 	unit_tests
 	e2e_tests
+	[ -z "${LONG:-}" ] || kernel_tests
 	;;
 unit)
 	unit_tests
@@ -112,8 +120,12 @@ e2e)
 	shift
 	e2e_tests "$@"
 	;;
+kernels)
+	shift
+	kernel_tests "$@"
+	;;
 *)
-	echo "usage: tests/run.sh [unit | e2e [ARGUMENTS]]" >&2
+	echo "usage: tests/run.sh [unit | e2e [ARGUMENTS] | kernels [SERIES...]]" >&2
 	exit 2
 	;;
 esac

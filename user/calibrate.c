@@ -5,6 +5,9 @@
 
 #include "calibrate.h"
 
+/* The least of several batches, in this thread's CPU time: a busy host does not make traps dear. */
+#define CALIBRATION_BATCHES 5
+
 /*
  * The site begins with an emulated instruction, as the sites in a C library do: the cost that
  * counts is that of the trap.
@@ -59,14 +62,27 @@ __u64 calibrate__offset(void)
 	return text.offset;
 }
 
-double calibrate__time_calls(unsigned int nr)
+static double batch__time(unsigned int nr)
 {
 	struct timespec start, end;
 
-	clock_gettime(CLOCK_MONOTONIC, &start);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
 	for (unsigned int i = 0; i < nr; i++)
 		calibrate_site();
-	clock_gettime(CLOCK_MONOTONIC, &end);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
 	return ((double)(end.tv_sec - start.tv_sec) * 1e9 + (double)(end.tv_nsec - start.tv_nsec)) /
 	       nr;
+}
+
+double calibrate__time_calls(unsigned int nr)
+{
+	double least_ns = batch__time(nr);
+
+	for (int i = 1; i < CALIBRATION_BATCHES; i++) {
+		double ns = batch__time(nr);
+
+		if (ns < least_ns)
+			least_ns = ns;
+	}
+	return least_ns;
 }

@@ -95,7 +95,7 @@ static int collector__fold(struct collector *collector)
 	for (size_t i = 0; !error && i < snapshot.nr_processes; i++) {
 		const struct process *process = &snapshot.processes[i];
 		struct profile_process made;
-		__u32 slot = process->identity.pad;
+		__u32 slot = process->identity.slot;
 
 		if (!process->identity.ended || process->identity.id > newest)
 			continue;
@@ -174,7 +174,7 @@ int collector__take(struct collector *collector, struct snapshot *snapshot, bool
 		if (!session->processes[slot].identity.id)
 			continue;
 		*process = session->processes[slot];
-		process->identity.pad = slot; /* ours in a copy: where it came from */
+		process->identity.slot = slot;
 		snapshot->nr_processes++;
 	}
 	error = session__read_sizes(session, &snapshot->sizes, &snapshot->nr_sizes);

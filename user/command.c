@@ -38,17 +38,12 @@ static int user__drop(void)
 
 static void child__run(int go_fd, int error_fd, char *const *argv)
 {
-	sigset_t none;
 	int error;
 	char go;
 
 	/* The parent died, or gave up, before it said so: nothing runs. */
 	if (read(go_fd, &go, 1) != 1)
 		_exit(125);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	/* An exec resets what we catch, but keeps what we ignore. */
-	signal(SIGPIPE, SIG_DFL);
 	error = -user__drop();
 	if (!error) {
 		execvp(argv[0], argv);

@@ -160,7 +160,9 @@ static void hist__guard(struct hist *hist)
 	session__stop_probing(&collector->session);
 	probes__detach(&collector->probes);
 	if (asprintf(&collector->detached_why,
-		     "%llu traps of %.1f us within a second are more than %d %% of the host's CPU",
+		     "after %.1f s: %llu traps of %.1f us within a second are more than %d %% of the "
+		     "host's CPU",
+		     (double)(now_ns - collector->start_ns) / 1e9,
 		     (unsigned long long)(traps - guard->traps[oldest]),
 		     (double)collector->trap_ns / 1000, MOST_TRAP_PERCENT) < 0)
 		collector->detached_why = NULL;
@@ -307,16 +309,16 @@ int hist__run(const struct options *options)
 	int error;
 
 	log__set_verbose(options->verbose);
-	hist__catch_signals();
 	error = targets__check(options);
-	if (!error)
-		error = output__open(&hist.output, options->output, options->interval_ns != 0);
 	if (!error && options->command) {
-		/* First of all: it must not inherit what belongs to BPF. */
+		/* First of all: it must inherit neither what belongs to BPF nor how we take signals. */
 		error = command__fork(&hist.command, options->command);
 		if (error)
 			log__error(error, "cannot fork: %s", strerror(-error));
 	}
+	hist__catch_signals();
+	if (!error)
+		error = output__open(&hist.output, options->output, options->interval_ns != 0);
 	if (!error)
 		error = hist__prepare(&hist);
 	if (!error)

@@ -20,7 +20,7 @@
 #include "session.h"
 #include "session_maps.h"
 
-#define CALIBRATION_CALLS 2000
+#define CALIBRATION_CALLS 400
 #define MAX_SITES 32
 
 /* What one link probes: the sites of one file that share a program. */
@@ -419,11 +419,9 @@ __u64 probes__calibrate(struct probes *probes)
 
 	if (!sites.offsets[0])
 		return 0;
-	calibrate__time_calls(CALIBRATION_CALLS);
 	bare_ns = calibrate__time_calls(CALIBRATION_CALLS);
 	if (probes__attach_for(probes, &own, UPROBE_ENTRY, "/proc/self/exe", &sites, getpid()))
 		return 0;
-	calibrate__time_calls(CALIBRATION_CALLS / 10);
 	probed_ns = calibrate__time_calls(CALIBRATION_CALLS);
 	probed_file__detach(&own);
 	return probed_ns > bare_ns ? (__u64)(probed_ns - bare_ns) : 0;

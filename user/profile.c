@@ -188,6 +188,12 @@ __u64 profile_process__request_bytes(const struct profile_process *process)
 	return bytes;
 }
 
+enum probe_depth profile_process__depth(const struct profile_process *process,
+					enum probe_depth depth)
+{
+	return process->unprobed ? DEPTH_KERNEL : depth;
+}
+
 __u64 profile_process__faults(const struct profile_process *process)
 {
 	__u64 count = 0;
@@ -283,6 +289,7 @@ int profile_process__add(struct profile_process *into, const struct profile_proc
 	into->live_bytes += from->live_bytes;
 	into->members += from->members;
 	into->exited = into->exited && from->exited;
+	into->unprobed = into->unprobed && from->unprobed;
 	if (from->start_ns < into->start_ns)
 		into->start_ns = from->start_ns;
 	for (int i = 0; i < NR_PATHS; i++) {

@@ -27,6 +27,7 @@ struct profile_process {
 	__u32 pid, ns_pid, parent_pid, uid, execs;
 	__u64 start_ns;
 	bool exited;
+	bool unprobed; /* begun after the allocation probes were detached: no requests are known */
 	char *comm; /* never NULL */
 	char *exe; /* NULL: could not be had */
 	char *cgroup; /* NULL: could not be had */
@@ -105,6 +106,10 @@ const char *probe_depth__name(enum probe_depth depth);
 /* Requests of a process over all paths. */
 __u64 profile_process__requests(const struct profile_process *process);
 __u64 profile_process__request_bytes(const struct profile_process *process);
+
+/* The depth that holds for it in a profile of that depth. */
+enum probe_depth profile_process__depth(const struct profile_process *process,
+					enum probe_depth depth);
 
 /* Sum of all fault classes. */
 __u64 profile_process__faults(const struct profile_process *process);

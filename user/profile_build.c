@@ -38,8 +38,8 @@ static char *profile_build__allocator(struct collector *collector, const struct 
 	if (file && file <= collector->probes.nr_files) {
 		const char *name = collector->probes.files[file - 1].file->name;
 
-		if (asprintf(&text, foreign ? "%s (entered), %s (mapped, not probed)" :
-					      "%s (entered)",
+		if (asprintf(&text,
+			     foreign ? "%s (entered), %s (mapped, not probed)" : "%s (entered)",
 			     name, foreign) < 0)
 			text = NULL;
 	} else if (foreign) {
@@ -76,6 +76,7 @@ int profile_build__process(struct collector *collector, const struct snapshot *s
 	made->execs = identity->execs;
 	made->start_ns = identity->start_ns;
 	made->exited = identity->ended;
+	made->unprobed = identity->unprobed;
 	made->counters = process->counters;
 	memcpy(made->limits, process->limits[snapshot->epoch & 1], sizeof(made->limits));
 	made->live_count = made->counters.live_added_count - made->counters.live_removed_count;
@@ -181,6 +182,7 @@ static int profile_build__fold(const struct profile_process *fold, struct profil
 	made->execs = fold->execs;
 	made->start_ns = fold->start_ns;
 	made->exited = true;
+	made->unprobed = fold->unprobed;
 	error = profile_process__add(made, fold);
 	made->members = fold->members;
 	return error;

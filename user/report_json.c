@@ -388,7 +388,8 @@ int report_json__write(FILE *out, const struct profile *profile)
 	write_attached(&json, profile);
 	json__begin_array(&json, "processes");
 	for (size_t i = 0; i < profile->nr_processes; i++)
-		write_process(&json, &profile->processes[i], profile->depth);
+		write_process(&json, &profile->processes[i],
+			      profile_process__depth(&profile->processes[i], profile->depth));
 	json__end_array(&json);
 	json__end_object(&json);
 	putc('\n', out);

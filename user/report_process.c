@@ -8,7 +8,7 @@ static void write_requests(FILE *out, const struct profile_process *process, uns
 	const struct process_counters *counters = &process->counters;
 	char bytes[TEXT_CELL];
 
-	text__item(out, width, "requests", "%llu, of %s; %llu failed, %llu with a result not known",
+	text__item(out, width, "requests", "%llu for %s; %llu failed, %llu with a result not known",
 		   profile_process__requests(process),
 		   text__bytes(bytes, sizeof(bytes), profile_process__request_bytes(process)),
 		   counters->failed, counters->unknown_result);
@@ -150,30 +150,34 @@ static void write_identity(FILE *out, const struct profile_process *process, uns
 void report_process__write_histograms(FILE *out, const struct profile_process *process,
 				      const struct profile *profile, unsigned int width)
 {
-	if (profile->depth != DEPTH_KERNEL && profile_process__requests(process)) {
+	enum probe_depth depth = profile_process__depth(process, profile->depth);
+
+	if (depth != DEPTH_KERNEL && profile_process__requests(process)) {
 		process_tables__requests(out, process, width);
 		process_tables__paths(out, process, width);
 	}
-	process_tables__first_touches(out, process, profile->depth, width);
+	process_tables__first_touches(out, process, depth, width);
 }
 
 void report_process__write(FILE *out, const struct profile_process *process,
 			   const struct profile *profile, unsigned int width)
 {
+	enum probe_depth depth = profile_process__depth(process, profile->depth);
+
 	write_identity(out, process, width);
-	if (profile->depth != DEPTH_KERNEL) {
+	if (depth != DEPTH_KERNEL) {
 		write_requests(out, process, width);
 		if (profile_process__requests(process)) {
 			process_tables__requests(out, process, width);
 			process_tables__paths(out, process, width);
 		}
 	}
-	if (profile->depth == DEPTH_FULL) {
+	if (depth == DEPTH_FULL) {
 		putc('\n', out);
 		write_blocks(out, process, width);
 	}
 	write_calls(out, &process->counters, width);
 	write_faults(out, process, width);
-	process_tables__first_touches(out, process, profile->depth, width);
-	process_tables__touched(out, process, profile->depth, width);
+	process_tables__first_touches(out, process, depth, width);
+	process_tables__touched(out, process, depth, width);
 }

@@ -74,14 +74,24 @@ static void print_cgroup_key(struct cell *cell, const void *row)
 	print_key(cell, row, process_of(row)->cgroup);
 }
 
+/* What was not looked at is no zero. */
+static bool print_unprobed(struct cell *cell, const void *row)
+{
+	if (process_of(row)->unprobed)
+		snprintf(cell->text, cell->size, "-");
+	return process_of(row)->unprobed;
+}
+
 static void print_requests(struct cell *cell, const void *row)
 {
-	cell__count(cell, profile_process__requests(process_of(row)));
+	if (!print_unprobed(cell, row))
+		cell__count(cell, profile_process__requests(process_of(row)));
 }
 
 static void print_asked(struct cell *cell, const void *row)
 {
-	cell__bytes(cell, profile_process__request_bytes(process_of(row)));
+	if (!print_unprobed(cell, row))
+		cell__bytes(cell, profile_process__request_bytes(process_of(row)));
 }
 
 static void print_failed(struct cell *cell, const void *row)

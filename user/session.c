@@ -149,7 +149,11 @@ static int session__explain(int error)
 		return log__error(error,
 				  "the kernel refuses BPF programs: run as root (or with CAP_BPF, "
 				  "CAP_PERFMON and CAP_SYS_PTRACE)");
-	return log__error(error, "the BPF programs cannot be loaded: %s (-v shows the kernel's log)",
+	if (!libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, NULL))
+		return log__error(error, "this kernel is too old: BPF has no storage in tasks "
+					 "(Linux 5.15 or later is needed)");
+	return log__error(error,
+			  "the BPF programs cannot be loaded: %s (-v shows the kernel's log)",
 			  strerror(-error));
 }
 
@@ -162,14 +166,15 @@ int session__open(struct session *session, const struct options *options)
 	libbpf_set_print(session__print);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	if (access(KERNEL_BTF, R_OK))
-		return log__error(-ENOENT, "this kernel has no BTF (%s): a kernel built with "
-					   "CONFIG_DEBUG_INFO_BTF is needed",
+		return log__error(-ENOENT,
+				  "this kernel has no BTF (%s): a kernel built with "
+				  "CONFIG_DEBUG_INFO_BTF is needed",
 				  KERNEL_BTF);
 	session->features.multi = trial__is_supported(UPROBE_ENTRY);
 	session->features.session = session->features.multi && trial__is_supported(UPROBE_SESSION);
 	error = session__load(session, options, session->features.multi, session->features.session);
 	if (error && session->features.session) {
-		/* The session's kernel functions have changed: entry and return in two links. */
+		/* What tells a session's return has changed: entry and return in two links. */
 		session->features.session = false;
 		error = session__load(session, options, session->features.multi, false);
 	}
@@ -290,8 +295,7 @@ int session__attach(struct session *session)
 		error = session__attach_software(session, skeleton->progs.fault_software,
 						 PERF_COUNT_SW_PAGE_FAULTS);
 	} else if (!error) {
-		error = session__add_link(session,
-					  bpf_program__attach(skeleton->progs.fault_user));
+		error = session__add_link(session, bpf_program__attach(skeleton->progs.fault_user));
 		if (!error)
 			error = session__add_link(
 				session, bpf_program__attach(skeleton->progs.fault_kernel));
@@ -408,8 +412,7 @@ __u64 session__run_ns(const struct session *session)
 	struct bpf_program *program;
 	__u64 total_ns = 0;
 
-	bpf_object__for_each_program(program, session->skeleton->obj)
-	{
+	bpf_object__for_each_program(program, session->skeleton->obj) {
 		struct bpf_prog_info info = {};
 		__u32 length = sizeof(info);
 		int fd = bpf_program__fd(program);

@@ -59,18 +59,20 @@ static int target__check_pid(pid_t pid)
 	long tgid = proc__status(pid, "Tgid");
 
 	if (tgid < 0)
-		return log__error(-ESRCH, "there is no process %d: give the number of a running one",
-				  pid);
+		return log__error(-ESRCH,
+				  "there is no process %d: give the number of a running one", pid);
 	if (tgid != pid)
 		return log__error(-EINVAL, "%d is a thread of process %ld: give -p %ld", pid, tgid,
 				  tgid);
 	if (!proc__status(pid, "VmSize"))
-		return log__error(-EINVAL, "process %d has no memory of its own (a kernel thread, "
-					   "or it has exited): nothing can be measured",
+		return log__error(-EINVAL,
+				  "process %d has no memory of its own (a kernel thread, "
+				  "or it has exited): nothing can be measured",
 				  pid);
 	if (proc__elf_class(pid) == 1)
-		return log__error(-EINVAL, "process %d is a 32-bit program, which allocpath does "
-					   "not see: give a 64-bit one",
+		return log__error(-EINVAL,
+				  "process %d is a 32-bit program, which allocpath does "
+				  "not see: give a 64-bit one",
 				  pid);
 	return 0;
 }
@@ -111,8 +113,9 @@ int targets__check(const struct options *options)
 		int fd = cgroup__open(options->cgroup);
 
 		if (fd < 0)
-			return log__error(fd, "there is no cgroup '%s': give a directory of the "
-					      "cgroup v2 hierarchy",
+			return log__error(fd,
+					  "there is no cgroup '%s': give a directory of the "
+					  "cgroup v2 hierarchy",
 					  options->cgroup);
 		close(fd);
 	}
@@ -131,9 +134,11 @@ static int targets__add_descendants(struct collector *collector, const struct op
 	size_t nr = 0, room = 0;
 	bool added = true;
 	DIR *proc = opendir("/proc");
-	int error = proc ? 0 : -errno;
+	int error = 0;
 
-	while (!error && (entry = readdir(proc))) {
+	if (!proc)
+		return -errno;
+	while ((entry = readdir(proc))) {
 		if (!isdigit((unsigned char)entry->d_name[0]))
 			continue;
 		if (nr == room) {
@@ -156,19 +161,21 @@ static int targets__add_descendants(struct collector *collector, const struct op
 	}
 	while (!error && added) {
 		added = false;
-		for (size_t i = 0; i < nr; i++) {
+		for (size_t i = 0; !error && i < nr; i++) {
 			for (size_t j = 0; !all[i].in && j < nr; j++) {
 				if (!all[j].in || all[j].pid != all[i].parent)
 					continue;
 				all[i].in = added = true;
 				error = session__add_target(&collector->session, all[i].pid);
-				probes__consider_process(&collector->probes, all[i].pid);
+				/* One that is gone by now is no error. */
+				if (probes__consider_process(&collector->probes, all[i].pid) ==
+				    -ENOMEM)
+					error = -ENOMEM;
 			}
 		}
 	}
 	free(all);
-	if (proc)
-		closedir(proc);
+	closedir(proc);
 	return error;
 }
 
@@ -187,8 +194,9 @@ int targets__select(struct collector *collector, const struct options *options,
 		return 0;
 	fd = cgroup__open(options->cgroup);
 	if (fd < 0)
-		return log__error(fd, "there is no cgroup '%s': give a directory of the cgroup v2 "
-				      "hierarchy",
+		return log__error(fd,
+				  "there is no cgroup '%s': give a directory of the cgroup v2 "
+				  "hierarchy",
 				  options->cgroup);
 	error = session__set_cgroup(&collector->session, fd);
 	close(fd);

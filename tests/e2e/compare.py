@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Holds a report against the truth, and against itself. All functions return differences as text."""
+"""Holds a report against the truth, and against itself. Every function returns differences."""
 
 PATHS = ("pool", "arena", "brk", "mmap", "remap")  # the order of by_size in a truth
 FAULT_CLASSES = (
@@ -14,6 +14,7 @@ FAULT_CLASSES = (
     "raced",
 )
 REGIONS = ("heap", "own_mapping", "arena", "anon", "stack")
+CLASSES_A_POWER = 8  # of two, at least
 RELEASES = ("kept", "munmap", "trim", "madvise", "remap")
 
 
@@ -66,13 +67,14 @@ def _request_books(process):
     for name in PATHS:
         path = paths[name]
         _equal(found, f"sizes: sum of {name}", sum(row[name] for row in sizes), path["count"])
+        low, high = path["min_size"], path["max_size"]
         if not path["count"]:
-            _equal(found, f"paths.{name}.min_size", path["min_size"], None)
-        elif not path["min_size"] * path["count"] <= path["bytes"]:
-            found.append(f"paths.{name}: {path['count']} of {path['min_size']} bytes or more make"
-                         f" {path['bytes']}")
-        elif not path["bytes"] <= path["max_size"] * path["count"]:
-            found.append(f"paths.{name}: {path['count']} of {path['max_size']} bytes or less make"
+            _equal(found, f"paths.{name}.min_size", low, None)
+            _equal(found, f"paths.{name}.max_size", high, None)
+        elif low is None or high is None:
+            found.append(f"paths.{name}: {path['count']} requests without limits")
+        elif not low * path["count"] <= path["bytes"] <= high * path["count"]:
+            found.append(f"paths.{name}: {path['count']} of {low} to {high} bytes make"
                          f" {path['bytes']}")
     last = -1
     for row in sizes:
@@ -80,6 +82,8 @@ def _request_books(process):
         _equal(found, f"{name}: sum of paths", sum(row[path] for path in PATHS), row["count"])
         if row["min"] <= last or row["max"] < row["min"]:
             found.append(f"{name}: after one that ends at {last}")
+        if (row["max"] - row["min"] + 1) * CLASSES_A_POWER > max(row["min"], CLASSES_A_POWER):
+            found.append(f"{name}: wider than an eighth of its power of two")
         if not row["min"] * row["count"] <= row["bytes"] <= row["max"] * row["count"]:
             found.append(f"{name}: {row['count']} of them make {row['bytes']} bytes")
         last = row["max"]
@@ -133,6 +137,7 @@ def truth_of_process(truth, process, depth):
         found += _requests(truth, process)
         found += _nested(truth, process, "paths")
         found += by_size(truth, process)
+        found += _own_mappings(truth, process)
     if depth == "full":
         for key in ("home", "releases", "live"):
             found += _nested(truth, process, key)
@@ -228,6 +233,22 @@ def by_size(truth, process):
     found += [f"sizes: no row for {sum(counts)} of {size} bytes"
               for size, counts in left.items() if sum(counts)]
     return found
+
+
+def _own_mappings(truth, process):
+    """What was asked for in own mappings, by class.
+
+    Mappings that mremap resized are another sum: not known here.
+    """
+    found = []
+    if "by_size" not in truth or truth.get("partial") or truth["paths"]["remap"]["count"]:
+        return found
+    left = {row[0]: row[0] * row[1 + PATHS.index("mmap")] for row in truth["by_size"]}
+    for row in process["touched"]:
+        inside = [size for size in left if row["min"] <= size <= row["max"]]
+        _equal(found, f"touched [{row['min']}, {row['max']}].requested_bytes",
+               row["requested_bytes"], sum(left.pop(size) for size in inside))
+    return found + [f"touched: no row for {size} bytes" for size, bytes_ in left.items() if bytes_]
 
 
 def no_orphans(report):

@@ -244,19 +244,14 @@ class Context:
             lambda: self.stderr_of(target).count("ready\n") == attach_at,
             f"{command[0]} to be ready",
         )
-        output = self.file("report.json")
-        arguments = [ALLOCPATH, "hist", "--json", "-o", output, "--probes", depth]
-        tool = self.start([*arguments, *options, "-p", target.pid])
-        self.wait_attached(tool, target.pid, depth)
+        tool = self.start_tool("--probes", depth, *options, "-p", target.pid)
         target.stdin.write(b"g")
         target.stdin.flush()
         self.wait_for(lambda: "}\n" in self.stderr_of(target), f"the truth of {command[0]}")
-        tool.send_signal(signal.SIGINT)
-        ended = self.finish(tool)
+        report = self.end_tool(tool, depth)
         target.stdin.close()
         if self.finish(target):
             raise Failure(f"{command[0]} ended with {target.returncode}")
-        report = self._report(tool, output, ended, 0, depth)
         report.truths = parse_truths(self.stderr_of(target))
         return report
 

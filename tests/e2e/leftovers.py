@@ -2,33 +2,32 @@
 """What a run of allocpath may leave behind: nothing."""
 
 import contextlib
-import json
+import ctypes
 import os
-import subprocess
+import platform
 import time
 
-from harness import Failure, children_of, need
+from harness import Failure, children_of
 
 # A link goes with its last descriptor, but the kernel takes its time.
 PATIENCE_S = 15
 
+SYS_BPF = {"x86_64": 321, "aarch64": 280}[platform.machine()]
+GET_NEXT_ID = {"program": 11, "link": 31}
 
-def _ids(kind):
-    output = subprocess.run(["bpftool", "-j", kind, "list"], capture_output=True, check=False)
-    try:
-        return {(kind, row["id"]) for row in json.loads(output.stdout or "[]")}
-    except ValueError:
-        # it stops in the middle when somebody else's object goes while it lists
-        return None
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def attached():
-    """Every BPF link and program of the host."""
-    need("bpftool")
-    while True:
-        links, programs = _ids("link"), _ids("prog")
-        if links is not None and programs is not None:
-            return links | programs
+    """Every BPF link and program of the host, as bpftool lists them."""
+    found = set()
+    for kind, command in GET_NEXT_ID.items():
+        # start_id, next_id, open_flags of union bpf_attr
+        attributes = (ctypes.c_uint32 * 3)()
+        while not _libc.syscall(SYS_BPF, command, attributes, ctypes.sizeof(attributes)):
+            found.add((kind, attributes[1]))
+            attributes[0] = attributes[1]
+    return found
 
 
 def files_in(directory):

@@ -61,7 +61,8 @@ def _figures(process):
     flat["first_touch_bytes"] = first["bytes"]
     for region in compare.REGIONS:
         flat[region] = first[region] or 0
-    flat["huge_faults"] = sum(row["count"] for row in first["by_bytes"] if row["bytes"] == HUGE_PAGE)
+    sizes = {row["bytes"]: row["count"] for row in first["by_bytes"]}
+    flat["huge_faults"] = sizes.get(HUGE_PAGE, 0)
     flat["file_private_bytes"] = faults.get("file_private_bytes", faults["file_private"] * PAGE)
     flat["populated_bytes"] = process["populated_bytes"]
     flat["foreign_bytes"] = process["foreign_bytes"]

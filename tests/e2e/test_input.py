@@ -18,8 +18,9 @@ NOT_FOUND = 127
 
 NO_PID = "4194304"  # more than the kernel's largest
 
-# Words for {}: a process that runs (LIVE), one of its kind that is gone (GONE), ours with a thread
-# (SELF, THREAD), a directory (DIR), a script without its right (PLAIN).
+# Words for {}: a process that runs (LIVE), one that is gone (GONE), the test's and a thread of it
+# (SELF, THREAD), a directory (DIR), a script without its right (PLAIN), one whose interpreter is
+# not there (ORPHAN).
 
 # {name: (words after "allocpath hist", exit status, what the line says)}
 ROWS = {
@@ -73,7 +74,6 @@ ROWS = {
     "command_directory": (["--", "{DIR}"], CANNOT_RUN, "Permission denied"),
     "command_no_right": (["--", "{PLAIN}"], CANNOT_RUN, "Permission denied"),
     "command_no_interpreter": (["--", "{ORPHAN}"], NOT_FOUND, "cannot run"),
-    "command_no_program": (["--", "{JUNK}"], CANNOT_RUN, "Exec format error"),
     # outputs
     "output_no_directory": (["-d", "100ms", "-o", "{DIR}/no/such"], FAILED, "cannot write"),
     "output_directory": (["-d", "100ms", "-o", "{DIR}"], FAILED, "cannot write"),
@@ -96,8 +96,7 @@ def _words(context):
     """What the rows' {} stand for."""
     gone = context.start(["true"])
     context.finish(gone)
-    files = {"PLAIN": ("#!/bin/sh\n", 0o644), "ORPHAN": ("#!/no/such/shell\n", 0o755),
-             "JUNK": ("\x7fELF, but no more\n", 0o755)}
+    files = {"PLAIN": ("#!/bin/sh\n", 0o644), "ORPHAN": ("#!/no/such/shell\n", 0o755)}
     words = {"LIVE": context.start(["sleep", "60"]).pid, "GONE": gone.pid, "SELF": os.getpid(),
              "DIR": os.path.join(context.path, "directory")}
     os.mkdir(words["DIR"])

@@ -94,9 +94,9 @@ fetch() {
 
 mkdir -p "$cache" || exit 1
 cache=$(cd "$cache" && pwd)
-have_apt=
+have_apt=""
 for series in "$@"; do
-	why=
+	why=""
 	if [ ! -e "$cache/$series/vmlinuz" ]; then
 		[ -n "$have_apt" ] || { make_apt && have_apt=yes || have_apt=no; }
 		if [ "$have_apt" = yes ]; then

@@ -1,14 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""/init of the guest: mounts, runs the end-to-end tests that the file $TESTS names, looks at what is left
-attached, and turns the machine off. All it says goes to the console; run.sh reads it there."""
+"""/init of the guest: mounts, runs the end-to-end tests that the file $TESTS names, looks at what
+is left attached, and turns the machine off. All it says goes to the console; run.sh reads it."""
 
 import ctypes
-import json
 import os
 import subprocess
 import sys
-import traceback
+import time
 
 sys.dont_write_bytecode = True
 
@@ -21,7 +20,6 @@ MOUNTS = (
     ("cgroup2", "/sys/fs/cgroup"),
     ("bpf", "/sys/fs/bpf"),
 )
-BPFTOOL = "/usr/sbin/bpftool"
 POWER_OFF = 0x4321FEDC
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -47,49 +45,59 @@ def prepare():
     libc.sethostname(b"guest", 5)
     setting("/sys/kernel/mm/transparent_hugepage/enabled", "madvise")
     setting("/proc/sys/kernel/printk", "1")
+    setting("/proc/sys/vm/nr_hugepages", "8")
     os.environ.update(PATH="/usr/sbin:/usr/bin:/sbin:/bin", HOME="/tmp", LANG="C.UTF-8")
 
 
-def attached():
-    """Ids of the BPF programs and links, and the perf uprobe events, that the kernel holds."""
-    found = []
-    for kind in ("prog", "link"):
-        listed = subprocess.run([BPFTOOL, "-j", kind], capture_output=True, check=False).stdout
-        found += [f"{kind} {one['id']} {one.get('name', one.get('type'))}"
-                  for one in json.loads(listed or b"[]")]
-    return found
-
-
 def left_after(before):
-    """Ends are asynchronous in the kernel: given a moment."""
-    for _ in range(20):
-        left = [one for one in attached() if one not in before]
+    """Programs and links that stay, and text of our own that is not the file's."""
+    end = time.monotonic() + leftovers.PATIENCE_S
+    while time.monotonic() < end:
+        left = sorted(leftovers.attached() - before)
+        left += harness.changed_text(os.getpid())
         if not left:
             break
-        subprocess.run(["sleep", "0.5"], check=False)
+        time.sleep(0.5)
     return left
 
 
+def run_tests(names):
+    subprocess.run([sys.executable, "-u", f"{ROOT}/tests/e2e/run.py", *names],
+                   cwd=ROOT, stderr=subprocess.STDOUT, check=False)
+
+
+def expect_refusal():
+    """A kernel that is too old: one line that says so, and the status of a failure of ours."""
+    command = [harness.ALLOCPATH, "hist", "--", harness.program("calls"), "m:1"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = ended.stderr.splitlines()
+    good = ended.returncode == 125 and len(lines) == 1 and "kernel" in lines[0]
+    say("ok" if good else "not ok", "refused")
+    for line in (f"status {ended.returncode}", *lines):
+        say(f"    {line}")
+
+
 def main():
-    prepare()
     say("release", os.uname().release)
-    with open(os.environ["TESTS"], encoding="utf-8") as file:
-        directory, *names = file.read().split()
-    before = attached()
-    subprocess.run([sys.executable, "-u", f"{directory}/tests/e2e/run.py", *names],
-                   cwd=directory, stderr=subprocess.STDOUT, check=False)
+    before = leftovers.attached()
+    if os.environ.get("REFUSED"):
+        expect_refusal()
+    else:
+        run_tests(names)
     left = left_after(before)
     say("not ok" if left else "ok", "nothing_attached")
     for one in left:
         say(f"    {one}")
 
 
-try:
-    main()
-except Exception:  # pylint: disable=broad-except
-    say("not ok guest")
-    say(traceback.format_exc())
-finally:
-    say("guest ends")
-    os.sync()
-    libc.reboot(POWER_OFF)
+prepare()
+with open(os.environ["TESTS"], encoding="utf-8") as file:
+    ROOT, *names = file.read().split()
+sys.path.insert(0, f"{ROOT}/tests/e2e")
+import harness  # noqa: E402
+import leftovers  # noqa: E402
+
+# An exception ends init, which is a panic with a traceback above it: run.sh misses the last line.
+main()
+say("guest ends")
+libc.reboot(POWER_OFF)

@@ -265,8 +265,8 @@ static void a_start_of_a_dead_one_fails(void **state)
 	signal(SIGPIPE, SIG_DFL);
 }
 
-/* As hist sets them: ignored and blocked here, all of it as usual in the command. */
-static void signals_are_as_usual(void **state)
+/* What is ignored or blocked at the fork is so in the command: hist sets its own signals after it. */
+static void signals_are_inherited(void **state)
 {
 	struct fixture *fixture = *state;
 	sigset_t set;
@@ -279,8 +279,8 @@ static void signals_are_as_usual(void **state)
 	signal(SIGPIPE, SIG_DFL);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 	command__close(&fixture->command);
-	assert_string_equal(fixture->output, "SigBlk:\t0000000000000000\n"
-					     "SigIgn:\t0000000000000000\n");
+	assert_string_equal(fixture->output, "SigBlk:\t0000000000000200\n"
+					     "SigIgn:\t0000000000001000\n");
 }
 
 /* What the test itself was started with stays open, as it should. */
@@ -346,7 +346,7 @@ int main(void)
 		command_test(it_dies_with_a_parent_that_did_not_start_it),
 		command_test(a_running_one_is_left_alone),
 		command_test(a_start_of_a_dead_one_fails),
-		command_test(signals_are_as_usual),
+		command_test(signals_are_inherited),
 		command_test(no_descriptor_is_left_in_it),
 		command_test(it_runs_as_the_user_of_sudo),
 		command_test(without_sudo_the_user_stays),
