@@ -150,3 +150,31 @@ static __always_inline bool session__is_return(void)
 
 	return BPF_CORE_READ(run, is_return);
 }
+
+struct fdtable___read {
+	unsigned int max_fds;
+	struct file **fd;
+} __attribute__((preserve_access_index));
+
+struct files_struct___read {
+	struct fdtable___read *fdt;
+} __attribute__((preserve_access_index));
+
+/*
+ * The file behind a descriptor of the current task. Of a mapping that was just made it is asked
+ * this way: bpf_find_vma is newer (5.17), and always busy where preemption is real-time.
+ */
+static __always_inline struct file *descriptor__file(__u32 fd)
+{
+	struct files_struct___read *files = (void *)bpf_get_current_task_btf()->files;
+	struct fdtable___read *table;
+	struct file *file = NULL;
+
+	if (!files)
+		return NULL;
+	table = BPF_CORE_READ(files, fdt);
+	if (fd >= BPF_CORE_READ(table, max_fds))
+		return NULL;
+	bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + fd);
+	return file;
+}

@@ -384,16 +384,21 @@ static __always_inline bool result__is_error(long result)
 	return result < 0 && result >= -4095;
 }
 
-static long file__announce(struct task_struct *task, struct vm_area_struct *vma, void *context)
+/* Tells the user side of a file that is mapped to be executed, once. */
+static __noinline int file__announce(struct vm_call *vm)
 {
 	struct file_key key = {};
 	struct event *event;
+	struct file *file;
 	__u32 one = 1;
 
-	if (!vma->vm_file)
+	if (!vm)
 		return 0;
-	key.inode = BPF_CORE_READ(vma, vm_file, f_inode, i_ino);
-	key.device = BPF_CORE_READ(vma, vm_file, f_inode, i_sb, s_dev);
+	file = descriptor__file(vm->arg[4]);
+	if (!file)
+		return 0;
+	key.inode = BPF_CORE_READ(file, f_inode, i_ino);
+	key.device = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
 	if (bpf_map_lookup_elem(&known_files, &key))
 		return 0;
 	bpf_map_update_elem(&known_files, &key, &one, BPF_ANY);
@@ -405,11 +410,11 @@ static long file__announce(struct task_struct *task, struct vm_area_struct *vma,
 	event->type = EVENT_FILE;
 	event->id = 0;
 	event->slot = 0;
-	event->tgid = task->tgid;
+	event->tgid = bpf_get_current_pid_tgid() >> 32;
 	event->parent_id = 0;
 	event->pad = 0;
-	event->address = vma->vm_start;
-	event->end = vma->vm_end;
+	event->address = vm->result;
+	event->end = vm->result + PAGE_ALIGNED(vm->arg[1]);
 	event->filename[0] = 0;
 	bpf_ringbuf_submit(event, 0);
 	return 0;
@@ -471,9 +476,8 @@ int BPF_PROG(syscall_exit, struct pt_regs *regs, long result)
 	vm_call__count(process, &vm);
 	vm_call__charge(record, process, &vm);
 	if (vm.nr == NR_MMAP && !vm.failed && !(vm.arg[3] & MAP_ANONYMOUS_BIT) &&
-	    (vm.arg[2] & PROT_EXEC_BIT) &&
-	    bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma))
-		bpf_find_vma(current, vm.result, file__announce, &vm, 0);
+	    (vm.arg[2] & PROT_EXEC_BIT))
+		file__announce(&vm);
 	count__recorded(KIND_SYSCALL);
 	return 0;
 }

@@ -223,8 +223,13 @@ int targets__probe(struct collector *collector, const struct options *options,
 			probes->pids = options->pids;
 			probes->nr_pids = options->nr_pids;
 		}
-		for (size_t i = 0; !error && i < options->nr_pids; i++)
+		for (size_t i = 0; i < options->nr_pids; i++) {
 			error = probes__consider_process(probes, options->pids[i]);
+			if (error)
+				return log__error(error,
+						  "the files of process %d cannot be read: %s",
+						  options->pids[i], strerror(-error));
+		}
 		if (!error && options->children)
 			error = targets__add_descendants(collector, options);
 		break;

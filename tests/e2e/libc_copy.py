@@ -81,7 +81,7 @@ def _jump(source, target):
 
 
 def make(directory):
-    """Writes DIRECTORY/libc.so.6 with the nops. Returns its path and {function: offset of its nop}."""
+    """Writes DIRECTORY/libc.so.6 with the nops. Returns its path, {function: offset of its nop}."""
     if os.uname().machine != "x86_64":
         raise harness.Skip("five-byte nops are for x86-64")
     harness.need("objdump")

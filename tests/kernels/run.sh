@@ -44,7 +44,7 @@ names() {
 	words=$(sed -n '/^[^#-]/p' $here/tests)
 	left_out=$(sed -n 's/^-//p' $here/tests)
 	# shellcheck disable=SC2086 # words
-	/usr/bin/python3 tests/e2e/run.py --list ${KERNEL_TESTS:-$words} |
+	LONG=1 /usr/bin/python3 tests/e2e/run.py --list ${KERNEL_TESTS:-$words} |
 		grep -vF -e "${left_out:-no name is like this}"
 }
 
@@ -70,7 +70,7 @@ boot() {
 		-nodefaults -nographic -serial stdio -no-reboot \
 		-kernel "$1" -initrd "$cache/initramfs" \
 		-append "console=ttyS0 quiet panic=-1 mitigations=off rootfstype=ramfs rdinit=/init \
-			O=$O TESTS=$(realpath "$cache/tests") REFUSED=$2" </dev/null >"$cache/log" 2>&1
+			LONG=1 O=$O TESTS=$(realpath "$cache/tests") REFUSED=$2" </dev/null >"$cache/log" 2>&1
 }
 
 # The console's lines that are results, with what stands below a failure.
