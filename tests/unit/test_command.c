@@ -265,22 +265,41 @@ static void a_start_of_a_dead_one_fails(void **state)
 	signal(SIGPIPE, SIG_DFL);
 }
 
-/* What is ignored or blocked at the fork is so in the command: hist sets its own signals after it. */
+/* The lines of /proc/self/status that tell what is blocked and ignored. */
+static void read_own_signals(char *text, size_t size)
+{
+	FILE *status = fopen("/proc/self/status", "re");
+	char line[256];
+
+	assert_non_null(status);
+	text[0] = 0;
+	while (fgets(line, sizeof(line), status))
+		if (!strncmp(line, "SigBlk", 6) || !strncmp(line, "SigIgn", 6))
+			snprintf(text + strlen(text), size - strlen(text), "%s", line);
+	fclose(status);
+}
+
+/*
+ * What is ignored or blocked at the fork is so in the command: hist sets its own signals after it.
+ * The test may itself have been started with some ignored.
+ */
 static void signals_are_inherited(void **state)
 {
 	struct fixture *fixture = *state;
+	char own[512];
 	sigset_t set;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	read_own_signals(own, sizeof(own));
 	run_script(fixture, "exec sed -n '/^Sig[BI]/p' /proc/self/status");
 	signal(SIGPIPE, SIG_DFL);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 	command__close(&fixture->command);
-	assert_string_equal(fixture->output, "SigBlk:\t0000000000000200\n"
-					     "SigIgn:\t0000000000001000\n");
+	assert_non_null(strstr(own, "SigBlk:\t0000000000000200\n"));
+	assert_string_equal(fixture->output, own);
 }
 
 /* What the test itself was started with stays open, as it should. */
