@@ -76,6 +76,7 @@ static __always_inline int fault__begin(__u64 address, __u32 error, __u32 kernel
 	if (rss__is_cached_in_task())
 		rss__populated(process, fault);
 	fault->state = FAULT_OPEN;
+	fault->begun = 1;
 	return 0;
 }
 
@@ -381,7 +382,7 @@ static __noinline int fault__end(__u32 major)
 	record = task__record(current);
 	if (!record || record->fault.state != FAULT_OPEN) {
 		/* Begun before the run; of a task that we know nothing of it says nothing. */
-		if (!record || record->state != TASK_MEASURED)
+		if (!record || record->state != TASK_MEASURED || !record->fault.begun)
 			return 0;
 		count__seen(KIND_FAULT);
 		count__lost(KIND_FAULT, LOSS_FAULT_ENTRY_MISSED);

@@ -72,8 +72,9 @@ struct open_fault {
 	__u8 saw_swap;
 	__u8 saw_shmem;
 	__u8 vma_kind; /* bit mask of enum vma_kind */
+	__u8 begun; /* a fault of this task was begun in the run */
 	__u8 rss_known; /* 1: they were looked at before */
-	__u8 pad[6];
+	__u8 pad[5];
 };
 
 enum task_state {

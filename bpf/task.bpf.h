@@ -12,6 +12,17 @@ __noinline int task__close_calls(struct task *record)
 	return 0;
 }
 
+/*
+ * Takes a task's open calls over, for closing: at the end the last pass and the task's own exit
+ * may both come to do it.
+ */
+static __always_inline __u32 task__claim_calls(struct task *record)
+{
+	__u32 nr_open = __sync_lock_test_and_set(&record->nr_open, 0);
+
+	return nr_open < MAX_OPEN_CALLS ? nr_open : MAX_OPEN_CALLS;
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
 {
@@ -98,15 +109,30 @@ int BPF_PROG(process_exec, struct task_struct *task, pid_t old_pid, struct linux
 	return 0;
 }
 
+static __noinline int task__close_at_exit(struct task *record)
+{
+	struct process *process = number__process(record->number);
+	__u32 nr_open = task__claim_calls(record);
+
+	for (int i = 0; i < MAX_OPEN_CALLS; i++) {
+		if (!nr_open)
+			break;
+		nr_open--;
+		call__close(process, &record->open[OPEN_INDEX(nr_open)]);
+	}
+	return 0;
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *task)
 {
 	struct task *record = task__record(task);
 	struct process *process;
 
-	if (!active || !record)
+	if (!record)
 		return 0;
-	task__close_calls(record);
+	/* After the end of the run too: the last pass does not meet a task that is gone. */
+	task__close_at_exit(record);
 	if (record->fault.state == FAULT_OPEN) {
 		record->fault.state = FAULT_IDLE;
 		process = number__process(record->number);
@@ -143,7 +169,7 @@ int make_records(struct bpf_iter__task *ctx)
 }
 
 /*
- * The last pass, after everything is detached: what is still open becomes a request (no kernel
+ * The last pass, after the allocation probes are detached: what is still open becomes a request (no kernel
  * call was charged: pool), or a loss where the thread was inside the kernel at that moment.
  */
 SEC("iter/task")
@@ -152,6 +178,7 @@ int close_open(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task;
 	struct process *process;
 	struct task *record;
+	__u32 nr_open;
 
 	if (!task)
 		return 0;
@@ -162,17 +189,16 @@ int close_open(struct bpf_iter__task *ctx)
 		record->fault.state = FAULT_IDLE;
 		count__lost(KIND_FAULT, LOSS_OPEN_AT_END);
 	}
-	if (!record->nr_open)
-		return 0;
 	process = number__process(record->number);
+	nr_open = task__claim_calls(record);
 	for (int i = 0; i < MAX_OPEN_CALLS; i++) {
 		struct open_call *call;
 		bool is_free;
 
-		if (!record->nr_open)
+		if (!nr_open)
 			break;
-		record->nr_open--;
-		call = &record->open[OPEN_INDEX(record->nr_open)];
+		nr_open--;
+		call = &record->open[OPEN_INDEX(nr_open)];
 		is_free = call->function == FUNCTION_FREE;
 		if (process && !record->syscall && (is_free || depth != DEPTH_FULL))
 			call__close(process, call);

@@ -335,8 +335,12 @@ static void session__detach(struct session *session)
 
 int session__finish(struct session *session)
 {
+	int error;
+
+	/* While exits are still seen: a task that ends meanwhile closes its own calls. */
+	error = session__iterate(session->skeleton->progs.close_open);
 	session__detach(session);
-	return session__iterate(session->skeleton->progs.close_open);
+	return error;
 }
 
 __u32 session__epoch(const struct session *session)

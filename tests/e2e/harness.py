@@ -123,10 +123,24 @@ def parse_truths(text):
     return truths
 
 
+def _fill_unprobed(document):
+    """What began after the guard had detached the probes has null requests: here, none."""
+    nothing = {"count": 0, "bytes": 0, "min_size": None, "max_size": None}
+    for process in document["processes"]:
+        if process["requests"] is None and document["cost"]["detached"]:
+            process["requests"] = {"count": 0, "bytes": 0, "failed": 0, "unknown_result": 0}
+            process["paths"] = {
+                path: dict(nothing) for path in ("pool", "brk", "mmap", "arena", "remap")
+            }
+            process.update(sizes=[], touched=[], orphans=0, internal=0, mallopt_calls=0)
+
+
 class Report:
     """One run of allocpath: its JSON, and what the measured programs said."""
 
     def __init__(self, document, truths, status, messages, depth):
+        if depth != "kernel":
+            _fill_unprobed(document)
         self.json = document
         self.truths = truths
         self.status = status
