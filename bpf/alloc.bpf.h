@@ -2,6 +2,11 @@
 /*
  * Probes on allocation functions. Entry pushes an open call and closes those that have returned;
  * kernel calls are charged to it in vm.bpf.h; at depth full the return decides and closes it.
+ *
+ * From 6.13 on (and in Debian's 6.12) a function of a uprobe program whose stack takes 64 bytes,
+ * in steps of 16, gets it from the CPU and not from the task, and nothing keeps a second task that
+ * is scheduled in between from writing over it. So no function that these programs call may have
+ * more than 48 bytes on the stack (tests/e2e/test_object.py); what is larger lies in the record.
  */
 
 /* The verifier loses the bound of an index that clang keeps unmasked in another register. */
@@ -16,19 +21,6 @@
 
 /* Without a hint address mmap stays below this, also where the hardware has five levels. */
 #define USER_ADDRESS_BITS 47
-
-struct alloc_entry {
-	__u64 sp;
-	__u64 ret;
-	__u64 bias;
-	__u64 size;
-	__u64 argument;
-	__u64 alignment;
-	__u32 function;
-	__u32 file;
-	__u32 impossible; /* fails whatever happens: too large, overflow, bad alignment */
-	__u32 pad;
-};
 
 /*
  * Does the return address still stand where the call put it? A return probe, ours or that of
@@ -145,12 +137,14 @@ static __noinline int calls__close_outermost(struct task *record, struct process
 	return 0;
 }
 
-__noinline int call__push(struct task *record, struct process *process, struct alloc_entry *entry)
+__noinline int call__push(struct task *record, struct process *process)
 {
+	struct alloc_entry *entry;
 	struct open_call *call;
 
-	if (!record || !entry)
+	if (!record)
 		return 1;
+	entry = &record->entry;
 	if (record->nr_open >= MAX_OPEN_CALLS)
 		calls__close_outermost(record, process);
 	call = &record->open[OPEN_INDEX(record->nr_open)];
@@ -167,7 +161,7 @@ __noinline int call__push(struct task *record, struct process *process, struct a
 	if (depth == DEPTH_FULL && process &&
 	    (entry->function == FUNCTION_FREE || entry->function == FUNCTION_REALLOC) &&
 	    entry->argument)
-		live__take(process->identity.id, entry->argument, call);
+		live__take_into(process->identity.id, entry->argument, call);
 	record->nr_open++;
 	return 0;
 }
@@ -215,15 +209,11 @@ static __always_inline void entry__read_arguments(struct alloc_entry *entry, str
 }
 
 /* 0: an open call was pushed and its return is wanted; 1: not. */
-static __noinline int entry__begin(struct alloc_entry *entry, __u32 kind)
+static __noinline int entry__begin(struct task *record, __u32 kind)
 {
-	struct task *record = task__make_record(bpf_get_current_task_btf());
+	struct alloc_entry *entry = &record->entry;
 	struct process *process;
 
-	if (!record) {
-		count__lost(kind, LOSS_NO_TASK_STORAGE);
-		return 1;
-	}
 	process = process__of(record);
 	if (!process) {
 		count__no_process(kind, record);
@@ -254,10 +244,10 @@ static __noinline int entry__begin(struct alloc_entry *entry, __u32 kind)
 			return 1;
 		count__seen(KIND_FREE);
 		entry->function = FUNCTION_FREE;
-		call__push(record, process, entry);
+		call__push(record, process);
 		return 1;
 	}
-	return call__push(record, process, entry);
+	return call__push(record, process);
 
 internal:
 	ADD(process->counters.internal, 1);
@@ -268,37 +258,46 @@ internal:
 static __always_inline int probe__enter(struct pt_regs *ctx)
 {
 	__u64 cookie = bpf_get_attach_cookie(ctx);
-	struct alloc_entry entry = {
-		.function = COOKIE_FUNCTION(cookie),
-		.file = COOKIE_FILE(cookie),
-	};
-	__u32 kind = entry.function == FUNCTION_FREE ? KIND_FREE : KIND_ALLOC;
+	__u32 function = COOKIE_FUNCTION(cookie);
+	__u32 kind = function == FUNCTION_FREE ? KIND_FREE : KIND_ALLOC;
+	struct alloc_entry *entry;
+	struct task *record;
 
-	if (entry.function == FUNCTION_CALIBRATE) {
+	if (function == FUNCTION_CALIBRATE) {
 		ADD(nr_calibrations, 1);
 		return 1;
 	}
 	if (!active || !probing)
 		return 1;
-	if (entry.function == FUNCTION_MALLOPT) {
-		struct task *record = task__record(bpf_get_current_task_btf());
-		struct process *process = record ? process__of(record) : NULL;
+	if (function == FUNCTION_MALLOPT) {
+		struct process *process;
 
+		record = task__record(bpf_get_current_task_btf());
+		process = record ? process__of(record) : NULL;
 		if (process)
 			ADD(process->counters.mallopt_calls, 1);
 		return 1;
 	}
 	count__seen(kind);
-	entry.bias = PT_REGS_IP(ctx) - COOKIE_ADDRESS(cookie);
-	entry.sp = PT_REGS_SP(ctx);
+	record = task__make_record(bpf_get_current_task_btf());
+	if (!record) {
+		count__lost(kind, LOSS_NO_TASK_STORAGE);
+		return 1;
+	}
+	entry = &record->entry;
+	__builtin_memset(entry, 0, sizeof(*entry));
+	entry->function = function;
+	entry->file = COOKIE_FILE(cookie);
+	entry->bias = PT_REGS_IP(ctx) - COOKIE_ADDRESS(cookie);
+	entry->sp = PT_REGS_SP(ctx);
 	if (!RETURN_ADDRESS_ON_STACK) {
-		entry.ret = PT_REGS_RET(ctx);
-	} else if (bpf_probe_read_user(&entry.ret, sizeof(entry.ret), (void *)entry.sp)) {
+		entry->ret = PT_REGS_RET(ctx);
+	} else if (bpf_probe_read_user(&entry->ret, sizeof(entry->ret), (void *)entry->sp)) {
 		count__lost(kind, LOSS_ARGUMENT_UNREADABLE);
 		return 1;
 	}
-	entry__read_arguments(&entry, ctx);
-	return entry__begin(&entry, kind);
+	entry__read_arguments(entry, ctx);
+	return entry__begin(record, kind);
 }
 
 static __always_inline __u32 block__home(struct process *process, __u64 address)

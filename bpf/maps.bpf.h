@@ -83,6 +83,20 @@ enum task_state {
 	TASK_IGNORED = 2,
 };
 
+/* What the entry of an allocation function was called with. */
+struct alloc_entry {
+	__u64 sp;
+	__u64 ret;
+	__u64 bias;
+	__u64 size;
+	__u64 argument;
+	__u64 alignment;
+	__u32 function;
+	__u32 file;
+	__u32 impossible; /* fails whatever happens: too large, overflow, bad alignment */
+	__u32 pad;
+};
+
 struct task {
 	__u64 number; /* slot << 32 | process number, 0: none yet */
 	__u64 old_brk; /* at the entry of brk */
@@ -95,6 +109,7 @@ struct task {
 	__u32 entered; /* an allocation function was entered since the start */
 	__u32 maps_file; /* the system call maps a file */
 	struct granule_block taken; /* out of granules at the entry of munmap or mremap */
+	struct alloc_entry entry; /* the entry that is being looked at */
 	struct open_call open[MAX_OPEN_CALLS]; /* innermost last */
 	struct open_fault fault;
 };

@@ -41,7 +41,7 @@ static __always_inline bool task__is_renamed(struct task_struct *task)
 }
 
 /* Is this process one of those asked for? Called for the current task only. */
-static __always_inline bool process__is_target(struct task_struct *leader, struct task *record)
+static __noinline bool process__is_target(struct task_struct *leader, struct task *record)
 {
 	__u32 tgid = leader->tgid;
 	char comm[MAX_COMM];
@@ -64,19 +64,19 @@ static __always_inline bool process__is_target(struct task_struct *leader, struc
 	return false; /* TARGET_COMMAND: by inheritance only */
 }
 
-static __always_inline void event__send(__u32 type, __u32 id, __u32 slot, __u32 tgid,
-					__u32 parent_id, struct linux_binprm *program)
+static __noinline int event__send(__u32 type, __u64 number, __u32 tgid, __u32 parent_id,
+				  struct linux_binprm *program)
 {
 	struct event *event;
 
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event) {
 		count__loss(LOSS_RING_FULL);
-		return;
+		return 1;
 	}
 	event->type = type;
-	event->id = id;
-	event->slot = slot;
+	event->id = NUMBER_ID(number);
+	event->slot = NUMBER_SLOT(number);
 	event->tgid = tgid;
 	event->parent_id = parent_id;
 	event->pad = 0;
@@ -87,6 +87,7 @@ static __always_inline void event__send(__u32 type, __u32 id, __u32 slot, __u32 
 		bpf_probe_read_kernel_str(event->filename, sizeof(event->filename),
 					  BPF_CORE_READ(program, filename));
 	bpf_ringbuf_submit(event, 0);
+	return 0;
 }
 
 static __always_inline __u32 task__namespace_tgid(struct task_struct *leader)
@@ -103,8 +104,8 @@ static __always_inline __u32 task__namespace_tgid(struct task_struct *leader)
 	return upid.nr;
 }
 
-static __always_inline void process__fill(struct process *process, __u32 id,
-					  struct task_struct *leader, struct task *record)
+static __noinline int process__fill(struct process *process, __u32 id, struct task_struct *leader,
+				    struct task *record)
 {
 	struct process_identity *identity = &process->identity;
 
@@ -121,6 +122,7 @@ static __always_inline void process__fill(struct process *process, __u32 id,
 	bpf_core_read_str(identity->comm, sizeof(identity->comm), &leader->comm);
 	identity->unprobed = !probing;
 	identity->id = id;
+	return 0;
 }
 
 static __always_inline struct process *number__process(__u64 number)
@@ -197,7 +199,7 @@ static __noinline int process__first_sight(struct task *record, struct linux_bin
 		goto known;
 	}
 	count__recorded(KIND_PROCESS);
-	event__send(program ? EVENT_EXEC : EVENT_PROCESS, id, slot, leader->tgid,
+	event__send(program ? EVENT_EXEC : EVENT_PROCESS, number, leader->tgid,
 		    leader_record->parent_id, program);
 known:
 	leader_record->state = TASK_MEASURED;

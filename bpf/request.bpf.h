@@ -34,16 +34,17 @@ static __always_inline bool size__is_filtered(__u64 size)
 	return size < min_size || size > max_size;
 }
 
+static const struct size_row empty_row = {}; /* not on the stack: see alloc.bpf.h */
+
 static __noinline struct size_row *size_row__of(__u32 id, __u32 size_class)
 {
 	struct size_key key = { .id = id, .size_class = size_class };
-	struct size_row empty = {};
 	struct size_row *row;
 
 	row = bpf_map_lookup_elem(&size_rows, &key);
 	if (row)
 		return row;
-	if (!bpf_map_update_elem(&size_rows, &key, &empty, BPF_NOEXIST))
+	if (!bpf_map_update_elem(&size_rows, &key, &empty_row, BPF_NOEXIST))
 		ADD(nr_size_rows, 1);
 	return bpf_map_lookup_elem(&size_rows, &key);
 }
@@ -109,28 +110,39 @@ __noinline int release__record(struct process *process, struct open_call *call)
  * Takes a block that is about to be given back out of the live set. At entry: once the allocator
  * has it, another thread may get the same address.
  */
-__noinline int live__take(__u32 id, __u64 address, struct open_call *call)
+__noinline int live__take(__u32 id, __u64 address, struct live_block *taken)
 {
 	struct live_key key = { .address = address, .id = id };
 	struct live_block *block;
 
 	block = bpf_map_lookup_elem(&live_blocks, &key);
-	if (!block || !call)
+	if (!block || !taken)
 		return 0;
-	call->old_size = block->size;
-	call->old_class = block->size_class;
-	call->own_function = block->function;
-	call->old_path = block->path;
-	call->old_home = block->home;
-	call->old_hidden = block->hidden;
+	*taken = *block;
 	if (bpf_map_delete_elem(&live_blocks, &key))
 		return 0; /* another thread took it: a double free of the program's */
-	call->old_known = 1;
 	ADD(nr_live_blocks, -1);
 	return 1;
 }
 
-static __always_inline int live__put(__u32 id, __u64 address, struct live_block *block)
+/* The same at the entry of the call that gives the block back. */
+__noinline int live__take_into(__u32 id, __u64 address, struct open_call *call)
+{
+	struct live_block block = {};
+
+	if (!call)
+		return 0;
+	call->old_known = live__take(id, address, &block);
+	call->old_size = block.size;
+	call->old_class = block.size_class;
+	call->own_function = block.function;
+	call->old_path = block.path;
+	call->old_home = block.home;
+	call->old_hidden = block.hidden;
+	return call->old_known;
+}
+
+static __noinline int live__put(__u32 id, __u64 address, struct live_block *block)
 {
 	struct live_key key = { .address = address, .id = id };
 
@@ -146,18 +158,18 @@ static __always_inline int live__put(__u32 id, __u64 address, struct live_block 
 __noinline int live__add(struct process *process, struct open_call *call, __u64 address, __u32 home)
 {
 	struct live_block block = {};
-	struct open_call missed = {};
 
 	if (!process || !call)
 		return 1;
-	if (live__take(process->identity.id, address, &missed)) {
+	if (live__take(process->identity.id, address, &block)) {
 		/* Given out again without a release seen: the old one is no longer live. */
 		count__loss(LOSS_FREE_MISSED);
-		if (!missed.old_hidden) {
+		if (!block.hidden) {
 			ADD(process->counters.live_removed_count, 1);
-			ADD(process->counters.live_removed_bytes, missed.old_size);
+			ADD(process->counters.live_removed_bytes, block.size);
 		}
 	}
+	__builtin_memset(&block, 0, sizeof(block));
 	block.size = call->size;
 	block.time_ns = bpf_ktime_get_ns();
 	block.weight = 1;

@@ -65,8 +65,7 @@ static __always_inline void process__end(struct process *process, __u64 number)
 {
 	if (__sync_val_compare_and_swap(&process->identity.ended, 0, 1))
 		return;
-	event__send(EVENT_END, NUMBER_ID(number), NUMBER_SLOT(number), process->identity.tgid, 0,
-		    NULL);
+	event__send(EVENT_END, number, process->identity.tgid, 0, NULL);
 }
 
 SEC("tp_btf/sched_process_exec")

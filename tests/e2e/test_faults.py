@@ -7,6 +7,7 @@ hand), so a few faults are allowed for.
 """
 
 import os
+from contextlib import contextmanager
 from functools import cache
 
 import compare
@@ -148,9 +149,25 @@ def _none():
     return _figures(process)
 
 
+@contextmanager
+def _huge_pages(least):
+    """Reserves that many, and gives back what it added."""
+    path = "/proc/sys/vm/nr_hugepages"
+    with open(path, encoding="ascii") as file:
+        before = int(file.read())
+    try:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(str(before + least))
+        yield
+    finally:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(str(before))
+
+
 @each({name: name for name in CASES})
 def full(context, name):
-    case = context.measure([program("faults"), name, _make_file(context)])
+    with _huge_pages(4 if name == "hugetlb" else 0):
+        case = context.measure([program("faults"), name, _make_file(context)])
     found = compare.books(case) + compare.nothing_lost(case)
     for truth, process in case.matched():
         if "skipped" in truth:
