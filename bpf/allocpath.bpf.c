@@ -17,6 +17,7 @@ const volatile __u32 depth = DEPTH_ENTRY;
 const volatile __u32 target_mode = TARGET_ALL;
 const volatile __u32 follow_children = 0;
 const volatile __u32 self_tgid = 0; /* we do not measure ourselves */
+const volatile __u32 recording = 0; /* 1: callers are kept too */
 const volatile __u64 min_size = 0; /* bytes, inclusive */
 const volatile __u64 max_size = ~0ULL;
 const volatile __u64 page_size = 4096;
@@ -57,6 +58,7 @@ static const union {
 #include "ledger.bpf.h"
 #include "process.bpf.h"
 #include "granule.bpf.h"
+#include "caller.bpf.h"
 #include "request.bpf.h"
 #include "alloc.bpf.h"
 #include "rss.bpf.h"

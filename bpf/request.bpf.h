@@ -81,6 +81,9 @@ __noinline int request__record(struct process *process, struct open_call *call)
 	limits = &process->limits[epoch & 1][path];
 	limit__raise(&limits->min_inverted, ~size);
 	limit__raise(&limits->max_plus_one, size + 1);
+	/* After its size row: who reads callers first never finds more of them than requests. */
+	if (recording)
+		caller__count(process->identity.id, call, path);
 	count__recorded(KIND_ALLOC);
 	return 0;
 }

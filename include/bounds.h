@@ -12,6 +12,12 @@
 /* (process, size class) rows, sparse. 136 bytes each: 34 MiB. Full: counted as lost. */
 #define MAX_SIZE_ROWS (1 << 18)
 
+/*
+ * (process, size class, path, function, caller) rows, while recording only. 96 bytes each: 24 MiB.
+ * Full: the request is counted all the same, without its caller.
+ */
+#define MAX_CALL_ROWS (1 << 18)
+
 /* Granules of own mappings, arenas and thread stacks. 128 bytes each: 16 MiB. */
 #define MAX_GRANULES (1 << 17)
 

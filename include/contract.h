@@ -136,6 +136,7 @@ enum loss {
 	LOSS_SYSCALL_ENTRY_MISSED, /* a system call ended whose begin was before the run */
 	LOSS_FAULT_ENTRY_MISSED, /* a fault ended whose begin was not seen */
 	LOSS_RING_FULL, /* the event ring was full: a process may lack its names */
+	LOSS_CALL_ROWS_FULL, /* the map of callers is full: the request is counted without its */
 	NR_LOSSES,
 };
 
@@ -232,6 +233,20 @@ struct size_row {
 	__u64 bytes;
 	__u64 own_requested_bytes; /* of requests that got a mapping of their own */
 	__u64 own_touched_bytes; /* first touches inside those mappings */
+};
+
+/* Map call_rows, while recording: who asked. */
+struct call_key {
+	__u64 caller; /* return address of the request */
+	__u32 id; /* process number */
+	__u16 size_class;
+	__u8 path;
+	__u8 function;
+};
+
+struct call_row {
+	__u64 count;
+	__u64 bytes;
 };
 
 /* Map live_blocks, at depth full. */
@@ -334,6 +349,7 @@ struct ledger {
 _Static_assert(sizeof(struct process_identity) == 120, "process_identity");
 _Static_assert(sizeof(struct process_counters) % 8 == 0, "counters are __u64 only");
 _Static_assert(sizeof(struct size_row) == 64, "size_row");
+_Static_assert(sizeof(struct call_key) == 16, "call_key");
 _Static_assert(sizeof(struct live_key) == 16, "live_key");
 _Static_assert(sizeof(struct live_block) == 32, "live_block");
 _Static_assert(sizeof(struct granule) == 48, "granule");

@@ -59,6 +59,7 @@ static const char *const loss_names[NR_LOSSES] = {
 	[LOSS_SYSCALL_ENTRY_MISSED] = "syscall_entry_missed",
 	[LOSS_FAULT_ENTRY_MISSED] = "fault_entry_missed",
 	[LOSS_RING_FULL] = "ring_full",
+	[LOSS_CALL_ROWS_FULL] = "call_rows_full",
 };
 
 static const char *const event_kind_names[NR_EVENT_KINDS] = {
@@ -138,6 +139,12 @@ void profile_process__free(struct profile_process *process)
 	free(process->cgroup);
 	free(process->allocator);
 	free(process->sizes);
+	free(process->calls);
+	for (size_t i = 0; i < process->nr_mappings; i++) {
+		free(process->mappings[i].path);
+		free(process->mappings[i].build_id);
+	}
+	free(process->mappings);
 	memset(process, 0, sizeof(*process));
 }
 
