@@ -2,6 +2,7 @@
 #
 # make help lists the targets. Sources are found by wildcard; nothing is listed by hand.
 #
+#   user/X.proto -> O/X.pb-c.c, O/X.pb-c.h
 #   bpf/X.bpf.c -> O/X.bpf.o -> O/X.skel.h        (only .c files include a skeleton)
 #   user/*.c    -> O/user/*.o -> O/liballocpath.a (all but main.o) -> O/allocpath
 #   tests/unit/test_*.c  -> O/tests/unit/test_*   linked with liballocpath.a and cmocka
@@ -24,10 +25,12 @@ CLANG ?= clang
 LLVM_STRIP ?= $(firstword $(shell command -v llvm-strip llvm-strip-14) true)
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PKG_CONFIG ?= pkg-config
+PROTOC ?= protoc-c
 
 BUILD_PACKAGES := gcc make clang llvm libbpf-dev bpftool libelf-dev libdw-dev libcapstone-dev \
-	libjson-c-dev zlib1g-dev pkg-config linux-libc-dev ca-certificates
-TEST_PACKAGES := g++ libcmocka-dev python3 strace sqlite3 git
+	libjson-c-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev pkg-config \
+	linux-libc-dev ca-certificates
+TEST_PACKAGES := g++ golang-go libcap2-bin libcmocka-dev python3 strace sqlite3 git
 LONG_PACKAGES := qemu-system-x86
 LINT_PACKAGES := clang-format clang-tidy libcmocka-dev
 
@@ -43,7 +46,7 @@ Q := $(if $(filter-out 0,$(V)),,@)
 say = $(if $(filter-out 0,$(V)),@:,@printf '  %-8s %s\n' $(1) $(2))
 
 # Flags. What needs an installed tool is expanded late, so that "deps" can install it first.
-LIBS = libbpf libelf libdw capstone json-c zlib
+LIBS = libbpf libelf libdw capstone json-c libprotobuf-c zlib
 LIB_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(LIBS))
 LIB_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS)) -pthread
 
@@ -66,8 +69,9 @@ BPF_SYSTEM = -idirafter /usr/include/$(shell $(CC) -print-multiarch)
 BPF_NAMES := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
 SKELETONS := $(BPF_NAMES:%=$(O)/%.skel.h)
 USER_SOURCES := $(wildcard user/*.c)
+PROTOS := $(patsubst user/%.proto,$(O)/%.pb-c.c,$(wildcard user/*.proto))
 USER_OBJECTS := $(USER_SOURCES:%.c=$(O)/%.o)
-LIB_OBJECTS := $(filter-out $(O)/user/main.o,$(USER_OBJECTS))
+LIB_OBJECTS := $(filter-out $(O)/user/main.o,$(USER_OBJECTS)) $(PROTOS:.c=.o)
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(UNIT_SOURCES:%.c=$(O)/%)
 PROGRAM_SOURCES := $(wildcard tests/programs/*.c tests/programs/*.cc)
@@ -123,7 +127,7 @@ bpf-size: $(BPF_NAMES:%=$(O)/%.bpf.o) ## instructions of each BPF program
 		awk '$$4 == "FUNC" { printf "%6d %s\n", $$3 / 8, $$8; sum += $$3 / 8 } \
 			END { printf "%6d total\n", sum }' | sort -n
 
-lint: $(SKELETONS) | $(READY) ## clang-format and clang-tidy; anything found is an error
+lint: $(SKELETONS) $(PROTOS) | $(READY) ## clang-format and clang-tidy; anything found is an error
 	$(Q)clang-format --dry-run -Werror $(FORMATTED)
 	$(Q)printf '%s\n' $(TIDIED) | xargs -P2 -I{} sh -c 'out=$$(clang-tidy --quiet {} -- \
 		-std=gnu11 -D_GNU_SOURCE -DALLOCPATH_VERSION=\"$(VERSION)\" -Wall -Wextra \
@@ -170,9 +174,21 @@ $(O)/%.skel.h: $(O)/%.bpf.o
 	$(Q)(echo '/* NOLINTBEGIN */' && $(BPFTOOL) gen skeleton $< && echo '/* NOLINTEND */') >$@
 
 # Only the first build needs this; after it the dependency files know better.
-with_skeleton = $(if $(strip $(1)),$(shell grep -lE '\#include "[a-z_]+\.skel\.h"' $(1)))
-SKELETON_USERS := $(call with_skeleton,$(USER_SOURCES) $(UNIT_SOURCES))
+including = $(if $(strip $(2)),$(shell grep -lE '\#include "[a-z_]+\.$(1)"' $(2)))
+SKELETON_USERS := $(call including,skel\.h,$(USER_SOURCES) $(UNIT_SOURCES))
 $(SKELETON_USERS:%.c=$(O)/%.o): | $(SKELETONS)
+PROTO_USERS := $(call including,pb-c\.h,$(USER_SOURCES) $(UNIT_SOURCES))
+$(PROTO_USERS:%.c=$(O)/%.o): | $(PROTOS)
+
+# Each file makes its own; what one imports is there before any is compiled.
+$(O)/%.pb-c.c: user/%.proto | $(READY)
+	$(call say,PROTO,$@)
+	@mkdir -p $(@D)
+	$(Q)$(PROTOC) -Iuser --c_out=$(O) $<
+
+$(PROTOS:.c=.o): $(O)/%.o: $(O)/%.c $(O)/flags | $(PROTOS)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(USER_FLAGS) $(LIB_CFLAGS) -MMD -MP -c $< -o $@
 
 # User side and unit tests
 $(O)/%.o: %.c $(O)/flags | $(READY)

@@ -21,6 +21,26 @@ struct profile_size {
 	struct size_row row;
 };
 
+/* An executable mapping that callers lie in, as /proc/PID/maps had it. */
+struct profile_mapping {
+	__u64 start;
+	__u64 limit; /* exclusive */
+	__u64 offset; /* of start, in the file */
+	char *path; /* never NULL */
+	char *build_id; /* hex; NULL: none */
+};
+
+/* Requests of one size class, path and function from one place; rows are sorted by caller. */
+struct profile_call {
+	__u64 caller; /* return address */
+	__u32 mapping; /* index + 1; 0: not known, as of a process that has exited */
+	__u16 size_class;
+	__u8 path;
+	__u8 function; /* enum alloc_function */
+	__u64 count;
+	__u64 bytes;
+};
+
 struct profile_process {
 	__u32 id; /* process number; of a fold or group: the first one's */
 	__u32 members; /* 1; more where processes were folded or grouped */
@@ -37,6 +57,10 @@ struct profile_process {
 	struct path_limits limits[NR_PATHS];
 	struct profile_size *sizes;
 	size_t nr_sizes;
+	struct profile_call *calls; /* in a recording: at most what sizes has, the rest is not kept */
+	size_t nr_calls;
+	struct profile_mapping *mappings;
+	size_t nr_mappings;
 };
 
 struct profile_function {
@@ -123,8 +147,9 @@ bool profile_process__limits(const struct profile_process *process, enum alloc_p
 
 /*
  * Adds from's counts, live figures, limits, size rows and members to into's; the identity stays
- * into's, but for the earliest start, and it has exited only where both have. 0 or -ENOMEM; into
- * is unchanged on error.
+ * into's, but for the earliest start, and it has exited only where both have. Callers are not
+ * added: addresses of two processes have nothing in common. 0 or -ENOMEM; into is unchanged on
+ * error.
  */
 int profile_process__add(struct profile_process *into, const struct profile_process *from);
 

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pprof_samples.h"
+#include "recording_names.h"
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#define NOT_KEPT "[caller not kept]"
+#define ANY_FUNCTION "[allocation function not kept]"
+
+/* The order of the types in the file; those of the requests are left out at depth kernel. */
+enum sample_value {
+	VALUE_OBJECTS,
+	VALUE_SPACE,
+	VALUE_FAULTS,
+	VALUE_TOUCHED,
+	VALUE_GROWN,
+	VALUE_MAPPED,
+	NR_SAMPLE_VALUES,
+};
+
+static const struct pprof_type sample_types[NR_SAMPLE_VALUES] = {
+	[VALUE_OBJECTS] = { "alloc_objects", "count" },
+	[VALUE_SPACE] = { "alloc_space", "bytes" },
+	[VALUE_FAULTS] = { "faults", "count" },
+	[VALUE_TOUCHED] = { "touched_space", "bytes" },
+	[VALUE_GROWN] = { "grown_space", "bytes" },
+	[VALUE_MAPPED] = { "mapped_space", "bytes" },
+};
+
+/* What of a size class no caller is known of. */
+struct rest {
+	__u64 count[NR_PATHS];
+	__u64 bytes;
+};
+
+struct samples {
+	struct pprof *pprof;
+	enum sample_value first; /* type of the first value */
+	const struct profile_process *process;
+	struct rest *rests; /* by the process's sizes */
+	__u64 *mappings; /* ids, by the process's */
+};
+
+static __u64 take(__u64 *left, __u64 wanted)
+{
+	__u64 taken = wanted < *left ? wanted : *left;
+
+	*left -= taken;
+	return taken;
+}
+
+static void samples__add(struct samples *samples, __u64 leaf, __u64 caller, const __u64 *values,
+			 const struct profile_size *size, enum alloc_path path)
+{
+	struct pprof_labels labels = {
+		.pid = samples->process->pid,
+		.comm = samples->process->comm,
+		.path = size ? path__name(path) : NULL,
+		.size = size ? size_class__min(size->size_class) : 0,
+	};
+
+	pprof__sample(samples->pprof, leaf, caller, values + samples->first, &labels);
+}
+
+static int compare_sizes(const void *a, const void *b)
+{
+	const struct profile_size *x = a, *y = b;
+
+	return (x->size_class > y->size_class) - (x->size_class < y->size_class);
+}
+
+/*
+ * Callers of a process that still ran when it was looked at have their file. The address is one
+ * inside the call, as the format has it.
+ */
+static void samples__add_calls(struct samples *samples)
+{
+	const struct profile_process *process = samples->process;
+	__u64 location = 0;
+
+	for (size_t i = 0; i < process->nr_calls; i++) {
+		const struct profile_call *call = &process->calls[i];
+		struct profile_size wanted = { .size_class = call->size_class }, *size;
+		__u64 values[NR_SAMPLE_VALUES] = {};
+		struct rest *rest;
+
+		size = bsearch(&wanted, process->sizes, process->nr_sizes, sizeof(wanted),
+			       compare_sizes);
+		if (!size || call->path >= NR_PATHS)
+			continue;
+		rest = &samples->rests[size - process->sizes];
+		values[VALUE_OBJECTS] = take(&rest->count[call->path], call->count);
+		values[VALUE_SPACE] = take(&rest->bytes, call->bytes);
+		if (!i || call->caller != call[-1].caller)
+			location = pprof__address(samples->pprof,
+						  call->mapping && call->mapping <=
+									   process->nr_mappings ?
+							  samples->mappings[call->mapping - 1] :
+							  0,
+						  call->caller ? call->caller - 1 : 0);
+		samples__add(samples,
+			     pprof__name(samples->pprof, alloc_function__name(call->function)),
+			     location, values, size, call->path);
+	}
+}
+
+/* Bytes are known of a class, not of its paths: shared out by the requests. */
+static void samples__add_rest(struct samples *samples, const struct profile_size *size,
+			      struct rest *rest)
+{
+	__u64 count = 0;
+
+	for (int path = 0; path < NR_PATHS; path++)
+		count += rest->count[path];
+	for (int path = 0; path < NR_PATHS; path++) {
+		__u64 values[NR_SAMPLE_VALUES] = {};
+
+		if (!rest->count[path])
+			continue;
+		values[VALUE_OBJECTS] = rest->count[path];
+		values[VALUE_SPACE] = (unsigned __int128)rest->bytes * rest->count[path] / count;
+		count -= rest->count[path];
+		rest->bytes -= values[VALUE_SPACE];
+		samples__add(samples, pprof__name(samples->pprof, ANY_FUNCTION),
+			     pprof__name(samples->pprof, NOT_KEPT), values, size, path);
+	}
+}
+
+static int samples__add_requests(struct samples *samples)
+{
+	const struct profile_process *process = samples->process;
+
+	samples->rests = calloc(process->nr_sizes + 1, sizeof(*samples->rests));
+	samples->mappings = calloc(process->nr_mappings + 1, sizeof(*samples->mappings));
+	if (!samples->rests || !samples->mappings) {
+		free(samples->rests);
+		free(samples->mappings);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < process->nr_mappings; i++) {
+		const struct profile_mapping *mapping = &process->mappings[i];
+
+		samples->mappings[i] = pprof__mapping(samples->pprof, mapping->start,
+						      mapping->limit, mapping->offset,
+						      mapping->path, mapping->build_id);
+	}
+	for (size_t i = 0; i < process->nr_sizes; i++) {
+		memcpy(samples->rests[i].count, process->sizes[i].row.count,
+		       sizeof(samples->rests[i].count));
+		samples->rests[i].bytes = process->sizes[i].row.bytes;
+	}
+	samples__add_calls(samples);
+	for (size_t i = 0; i < process->nr_sizes; i++)
+		samples__add_rest(samples, &process->sizes[i], &samples->rests[i]);
+	free(samples->rests);
+	free(samples->mappings);
+	return 0;
+}
+
+/* What the kernel counted has no caller: below the name of the process. */
+static void samples__add_kernel(struct samples *samples, const char *frame, enum sample_value type,
+				__u64 value)
+{
+	__u64 values[NR_SAMPLE_VALUES] = {};
+
+	values[type] = value;
+	if (value)
+		samples__add(samples, pprof__name(samples->pprof, frame),
+			     pprof__name(samples->pprof, samples->process->comm), values, NULL, 0);
+}
+
+static void samples__add_faults(struct samples *samples)
+{
+	const struct process_counters *counters = &samples->process->counters;
+	__u64 left = counters->first_touch_bytes;
+	char frame[64];
+
+	for (int i = 0; i < NR_FAULT_CLASSES; i++) {
+		snprintf(frame, sizeof(frame), "[fault: %s]", fault_class__name(i));
+		samples__add_kernel(samples, frame, VALUE_FAULTS, counters->faults[i]);
+	}
+	for (int i = 0; i < NR_REGIONS; i++) {
+		snprintf(frame, sizeof(frame), "[touched: %s]", region__name(i));
+		samples__add_kernel(samples, frame, VALUE_TOUCHED,
+				    take(&left, counters->first_touch_region_bytes[i]));
+	}
+	samples__add_kernel(samples, "[touched: elsewhere]", VALUE_TOUCHED, left);
+}
+
+void pprof_samples__write(struct pprof *pprof, const struct profile *profile)
+{
+	struct samples samples = {
+		.pprof = pprof,
+		.first = profile->depth == DEPTH_KERNEL ? VALUE_FAULTS : VALUE_OBJECTS,
+	};
+
+	/* Shown unasked is the second: bytes asked for, or touched. */
+	pprof__set_types(pprof, sample_types + samples.first, NR_SAMPLE_VALUES - samples.first, 1);
+	for (size_t i = 0; i < profile->nr_processes && !pprof->error; i++) {
+		const struct process_counters *counters = &profile->processes[i].counters;
+
+		samples.process = &profile->processes[i];
+		if (profile->depth != DEPTH_KERNEL && samples__add_requests(&samples))
+			pprof->error = -ENOMEM;
+		samples__add_faults(&samples);
+		samples__add_kernel(&samples, "[brk]", VALUE_GROWN, counters->brk_grown_bytes);
+		samples__add_kernel(&samples, "[mmap]", VALUE_MAPPED, counters->mmap_anon_bytes);
+	}
+}
