@@ -10,6 +10,7 @@
 #include "collector.h"
 #include "log.h"
 #include "profile_build.h"
+#include "profile_calls.h"
 
 static int collector__on_event(void *context, void *data, size_t size)
 {
@@ -106,8 +107,11 @@ static int collector__fold(struct collector *collector)
 			size_t nr;
 			const struct size_entry *entries =
 				snapshot__sizes_of(&snapshot, process->identity.id, &nr);
+			const struct call_entry *calls;
 
 			error = session__release_slot(&collector->session, slot, entries, nr);
+			calls = snapshot__calls_of(&snapshot, process->identity.id, &nr);
+			session__forget_calls(&collector->session, calls, nr);
 			names__forget(&collector->names, process->identity.id);
 			collector->nr_released++;
 		}
@@ -158,7 +162,7 @@ __u64 collector__traps(const struct collector *collector)
 int collector__take(struct collector *collector, struct snapshot *snapshot, bool next_epoch)
 {
 	struct session *session = &collector->session;
-	int error;
+	int error = 0;
 
 	memset(snapshot, 0, sizeof(*snapshot));
 	ring_buffer__consume(collector->ring);
@@ -168,6 +172,9 @@ int collector__take(struct collector *collector, struct snapshot *snapshot, bool
 	snapshot->epoch = session__epoch(session);
 	if (next_epoch)
 		session__next_epoch(session);
+	/* First: so there are never more than requests, whose rows are written first and read last. */
+	if (session->keeps_callers)
+		error = session__read_calls(session, &snapshot->calls, &snapshot->nr_calls);
 	for (__u32 slot = 0; slot < MAX_PROCESSES; slot++) {
 		struct process *process = &snapshot->processes[snapshot->nr_processes];
 
@@ -177,7 +184,8 @@ int collector__take(struct collector *collector, struct snapshot *snapshot, bool
 		process->identity.slot = slot;
 		snapshot->nr_processes++;
 	}
-	error = session__read_sizes(session, &snapshot->sizes, &snapshot->nr_sizes);
+	if (!error)
+		error = session__read_sizes(session, &snapshot->sizes, &snapshot->nr_sizes);
 	if (!error)
 		error = session__read_books(session, &snapshot->books);
 	snapshot->at_ns = collector->end_ns ? collector->end_ns : clock__now_ns();
@@ -190,6 +198,7 @@ void snapshot__free(struct snapshot *snapshot)
 {
 	free(snapshot->processes);
 	free(snapshot->sizes);
+	free(snapshot->calls);
 	memset(snapshot, 0, sizeof(*snapshot));
 }
 

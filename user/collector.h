@@ -24,6 +24,8 @@ struct snapshot {
 	size_t nr_processes;
 	struct size_entry *sizes;
 	size_t nr_sizes;
+	struct call_entry *calls; /* while recording */
+	size_t nr_calls;
 	struct ledger books;
 	__u32 epoch; /* whose path limits are meant */
 	__u64 at_ns;

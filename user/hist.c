@@ -14,6 +14,7 @@
 #include "log.h"
 #include "options.h"
 #include "output.h"
+#include "recording.h"
 #include "report.h"
 #include "targets.h"
 
@@ -38,6 +39,7 @@ struct hist {
 	struct command command;
 	struct output output;
 	struct guard guard;
+	__u64 next_checkpoint_ns;
 	int start_error; /* of the command's exec */
 	struct profile before; /* of the interval before, cumulative */
 };
@@ -105,6 +107,44 @@ static int hist__write(struct hist *hist, struct profile *profile)
 		return log__error(error, "the report cannot be written to %s: %s",
 				  hist->output.name, strerror(-error));
 	return 0;
+}
+
+/* What was measured so far, as it is, into the file of a recording. */
+static int hist__record(struct hist *hist, FILE *out)
+{
+	struct profile profile = {};
+	struct snapshot snapshot;
+	int error;
+
+	error = collector__take(&hist->collector, &snapshot, false);
+	if (error)
+		return log__error(error, "the counts cannot be read: %s", strerror(-error));
+	error = collector__profile(&hist->collector, &snapshot, &profile);
+	snapshot__free(&snapshot);
+	if (error)
+		return log__error(error, "no memory for the profile");
+	error = recording__write(out, &profile);
+	if (error)
+		log__error(error, "the recording cannot be written to %s: %s", hist->output.name,
+			   strerror(-error));
+	profile__free(&profile);
+	return error;
+}
+
+/* The file as it would be if the run ended now. A device or a pipe gets the last one only. */
+static int hist__checkpoint(struct hist *hist, __u64 now_ns)
+{
+	struct output output;
+	int error;
+
+	if (!hist->options->checkpoint_ns || now_ns < hist->next_checkpoint_ns ||
+	    !hist->output.temporary)
+		return 0;
+	hist->next_checkpoint_ns = now_ns + hist->options->checkpoint_ns;
+	error = output__open(&output, hist->options->output, false);
+	if (!error)
+		error = hist__record(hist, output.stream);
+	return output__close(&output, error);
 }
 
 /* Reports the interval that ends now, or the whole run where there are none. */
@@ -223,7 +263,8 @@ static int hist__loop(struct hist *hist)
 		if (hist__is_over(hist, now_ns))
 			break;
 		hist__guard(hist);
-		if (!options->interval_ns || now_ns < next_ns)
+		error = hist__checkpoint(hist, now_ns);
+		if (error || !options->interval_ns || now_ns < next_ns)
 			continue;
 		if (options->count && reports + 1 >= options->count)
 			break; /* the last one is the final report */
@@ -255,6 +296,7 @@ static int hist__measure(struct hist *hist)
 	if (error)
 		return error;
 	collector->start_ns = clock__now_ns();
+	hist->next_checkpoint_ns = collector->start_ns + hist->options->checkpoint_ns;
 	session__start(&collector->session);
 	log__note("measuring");
 	if (hist->command.pid) {
@@ -267,6 +309,8 @@ static int hist__measure(struct hist *hist)
 	hist__stop(hist);
 	if (error)
 		return error;
+	if (hist->options->view == VIEW_RECORD)
+		return hist__record(hist, hist->output.stream);
 	return hist__report(hist);
 }
 
@@ -303,12 +347,32 @@ static int hist__status(const struct hist *hist, int error)
 	return error ? EXIT_WITH_COMMAND : command__exit_status(&hist->command);
 }
 
+/* From a file: no rights are needed, and nothing of BPF. */
+static int hist__run_from_file(struct hist *hist)
+{
+	struct profile profile;
+	int error;
+
+	error = recording__open(hist->options->input, &profile);
+	if (error)
+		return error;
+	error = output__open(&hist->output, hist->options->output, false);
+	if (!error)
+		error = output__close(&hist->output, hist__write(hist, &profile));
+	profile__free(&profile);
+	return error;
+}
+
 int hist__run(const struct options *options)
 {
 	struct hist hist = { .options = options };
 	int error;
 
 	log__set_verbose(options->verbose);
+	if (options->input) {
+		hist__catch_signals();
+		return hist__run_from_file(&hist) ? 1 : 0;
+	}
 	error = targets__check(options);
 	if (!error && options->command) {
 		/* First of all: it must inherit neither what belongs to BPF nor how we take signals. */

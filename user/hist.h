@@ -4,7 +4,10 @@
 
 struct options;
 
-/* "allocpath hist": measures and reports. Returns the exit status. */
+/*
+ * "allocpath hist": measures, or reads a recording, and reports; "allocpath record": measures and
+ * writes a recording. Returns the exit status.
+ */
 int hist__run(const struct options *options);
 
 #endif

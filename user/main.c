@@ -30,6 +30,7 @@ static int run_hist(int argc, char **argv)
 
 static const struct command_row command_rows[] = {
 	{ "hist", "request sizes, paths and first-touch faults of processes", run_hist },
+	{ "record", "the same into a file, for hist -i and for pprof tools", run_hist },
 };
 
 static void print_help(void)

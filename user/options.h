@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The command line of "allocpath hist": one table gives parser and help. */
+/* The command line of a command: one table gives parser and help. */
 #ifndef ALLOCPATH_OPTIONS_H
 #define ALLOCPATH_OPTIONS_H
 
@@ -10,8 +10,18 @@
 
 #define EXIT_USAGE 2
 
+/* The commands that share these options. */
+enum view {
+	VIEW_HIST,
+	VIEW_RECORD,
+	VIEW_DOCTOR,
+};
+
 /* Strings are the caller's argv, which has to live as long; pids is owned. */
 struct options {
+	enum view view;
+	const char *input; /* a recording to read; NULL: measure */
+	bool is_live; /* an option was given that goes with measuring only */
 	enum target_mode target;
 	bool target_given; /* false: TARGET_ALL is the default */
 	pid_t *pids; /* of TARGET_PIDS, each once */
@@ -22,6 +32,7 @@ struct options {
 	bool children; /* of TARGET_PIDS: descendants too */
 	__u64 duration_ns; /* 0: until Ctrl-C or the end of the command */
 	__u64 interval_ns; /* 0: one report at the end */
+	__u64 checkpoint_ns; /* of VIEW_RECORD; 0: at the end only */
 	unsigned int count; /* intervals; 0: until the end */
 	enum probe_depth depth;
 	__u64 min_size, max_size; /* of the requests that are counted, inclusive */
@@ -36,7 +47,7 @@ struct options {
 };
 
 /*
- * argv[0] is "hist". 0 to go on; -1 to exit with options->exit_status: 0 where help or version was
+ * argv[0] is the command's name. 0 to go on; -1 to exit with options->exit_status: 0 where help or version was
  * asked for and printed, EXIT_USAGE after one line on stderr. Both ways options__free is due.
  */
 int options__parse(int argc, char **argv, struct options *options);

@@ -8,6 +8,7 @@
 
 #include "allocator_file.h"
 #include "profile_build.h"
+#include "profile_calls.h"
 
 const struct size_entry *snapshot__sizes_of(const struct snapshot *snapshot, __u32 id, size_t *nr)
 {
@@ -100,6 +101,10 @@ int profile_build__process(struct collector *collector, const struct snapshot *s
 		made->sizes[i].row = sizes[i].row;
 	}
 	made->nr_sizes = nr;
+	if (snapshot->nr_calls && profile_calls__add(snapshot, made)) {
+		profile_process__free(made);
+		return -ENOMEM;
+	}
 	return 0;
 }
 

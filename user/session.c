@@ -53,6 +53,7 @@ static void session__set_switches(struct session *session, const struct options 
 	skeleton->rodata->target_mode = options->target;
 	skeleton->rodata->follow_children = options->children || options->target == TARGET_COMMAND;
 	skeleton->rodata->self_tgid = getpid();
+	skeleton->rodata->recording = session->keeps_callers;
 	skeleton->rodata->min_size = options->min_size;
 	skeleton->rodata->max_size = options->max_size;
 	skeleton->rodata->page_size = sysconf(_SC_PAGESIZE);
@@ -60,6 +61,8 @@ static void session__set_switches(struct session *session, const struct options 
 		snprintf((char *)skeleton->rodata->target_comm, MAX_COMM, "%s", options->comm);
 	if (options->depth != DEPTH_FULL)
 		bpf_map__set_max_entries(skeleton->maps.live_blocks, 1);
+	if (!session->keeps_callers)
+		bpf_map__set_max_entries(skeleton->maps.call_rows, 1);
 	session->faults_by_software = !kernel__has_tracepoint("page_fault_user");
 	bpf_program__set_autoload(skeleton->progs.fault_user, !session->faults_by_software);
 	bpf_program__set_autoload(skeleton->progs.fault_kernel, !session->faults_by_software);
@@ -163,6 +166,7 @@ int session__open(struct session *session, const struct options *options)
 
 	memset(session, 0, sizeof(*session));
 	session->stats_fd = -1;
+	session->keeps_callers = options->view == VIEW_RECORD && options->depth != DEPTH_KERNEL;
 	libbpf_set_print(session__print);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	if (access(KERNEL_BTF, R_OK))

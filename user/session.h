@@ -24,6 +24,7 @@ struct session {
 	struct bpf_link **links; /* of the kernel side */
 	size_t nr_links;
 	int stats_fd; /* keeps the kernel's BPF run time statistics on, or -1 */
+	bool keeps_callers; /* while recording */
 	bool faults_by_software; /* no exceptions tracepoints: no error code of faults */
 };
 

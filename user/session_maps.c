@@ -76,60 +76,116 @@ static int size_entry__compare(const void *left, const void *right)
 	return 0;
 }
 
-/* A batch that ends in the middle of a long bucket says ENOSPC: then once more with more room. */
-static int session__read_size_batches(int fd, struct size_key *keys, struct size_row *rows,
-				      struct size_entry **entries, size_t *nr)
+static int call_entry__compare(const void *left, const void *right)
 {
-	__u32 batch[2] = {}, *in = NULL;
-	size_t room = 0;
+	const struct call_key *a = &((const struct call_entry *)left)->key;
+	const struct call_key *b = &((const struct call_entry *)right)->key;
+
+	if (a->id != b->id)
+		return a->id < b->id ? -1 : 1;
+	if (a->caller != b->caller)
+		return a->caller < b->caller ? -1 : 1;
+	return memcmp(a, b, sizeof(*a));
+}
+
+/* A map that is read whole, and the array of its entries: a key each, and its value behind. */
+struct map_read {
+	int fd;
+	size_t key_size, value_size;
+	char *keys, *values; /* of a batch */
+	char *entries;
+	size_t nr;
+};
+
+static int map_read__batches(struct map_read *read)
+{
+	size_t entry_size = read->key_size + read->value_size, room = 0;
+	__u32 batch[4] = {}, *in = NULL; /* as long as the longest key: some kernels write one */
 	int error = 0;
 
 	while (!error) {
 		__u32 count = BATCH;
 
-		error = bpf_map_lookup_batch(fd, in, batch, keys, rows, &count, NULL);
+		error = bpf_map_lookup_batch(read->fd, in, batch, read->keys, read->values, &count,
+					     NULL);
 		if (error && error != -ENOENT)
 			return error;
-		if (*nr + count > room) {
-			struct size_entry *larger;
+		if (read->nr + count > room) {
+			char *larger;
 
-			room = 2 * (*nr + count);
-			larger = realloc(*entries, room * sizeof(*larger));
+			room = 2 * (read->nr + count);
+			larger = realloc(read->entries, room * entry_size);
 			if (!larger)
 				return -ENOMEM;
-			*entries = larger;
+			read->entries = larger;
 		}
 		for (__u32 i = 0; i < count; i++) {
-			(*entries)[*nr].key = keys[i];
-			(*entries)[(*nr)++].row = rows[i];
+			char *entry = read->entries + read->nr++ * entry_size;
+
+			memcpy(entry, read->keys + i * read->key_size, read->key_size);
+			memcpy(entry + read->key_size, read->values + i * read->value_size,
+			       read->value_size);
 		}
 		in = batch;
 	}
 	return 0;
 }
 
-int session__read_sizes(struct session *session, struct size_entry **entries, size_t *nr)
+/* The array is the caller's to free. */
+static int map_read__sorted(struct map_read *read, int (*compare)(const void *, const void *))
 {
-	struct size_key *keys = calloc(BATCH, sizeof(*keys));
-	struct size_row *rows = calloc(BATCH, sizeof(*rows));
 	int error = -ENOMEM;
 
-	*entries = NULL;
-	*nr = 0;
-	if (keys && rows)
-		error = session__read_size_batches(bpf_map__fd(session->skeleton->maps.size_rows),
-						   keys, rows, entries, nr);
-	free(keys);
-	free(rows);
+	read->keys = calloc(BATCH, read->key_size);
+	read->values = calloc(BATCH, read->value_size);
+	if (read->keys && read->values)
+		error = map_read__batches(read);
+	free(read->keys);
+	free(read->values);
 	if (error) {
-		free(*entries);
-		*entries = NULL;
-		*nr = 0;
+		free(read->entries);
+		read->entries = NULL;
+		read->nr = 0;
 		return error;
 	}
-	if (*nr)
-		qsort(*entries, *nr, sizeof(**entries), size_entry__compare);
+	if (read->nr)
+		qsort(read->entries, read->nr, read->key_size + read->value_size, compare);
 	return 0;
+}
+
+int session__read_sizes(struct session *session, struct size_entry **entries, size_t *nr)
+{
+	struct map_read read = {
+		.fd = bpf_map__fd(session->skeleton->maps.size_rows),
+		.key_size = sizeof(struct size_key),
+		.value_size = sizeof(struct size_row),
+	};
+	int error = map_read__sorted(&read, size_entry__compare);
+
+	*entries = (struct size_entry *)read.entries;
+	*nr = read.nr;
+	return error;
+}
+
+int session__read_calls(struct session *session, struct call_entry **entries, size_t *nr)
+{
+	struct map_read read = {
+		.fd = bpf_map__fd(session->skeleton->maps.call_rows),
+		.key_size = sizeof(struct call_key),
+		.value_size = sizeof(struct call_row),
+	};
+	int error = map_read__sorted(&read, call_entry__compare);
+
+	*entries = (struct call_entry *)read.entries;
+	*nr = read.nr;
+	return error;
+}
+
+void session__forget_calls(struct session *session, const struct call_entry *entries, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		bpf_map_delete_elem(bpf_map__fd(session->skeleton->maps.call_rows),
+				    &entries[i].key);
 }
 
 int session__release_slot(struct session *session, __u32 slot, const struct size_entry *entries,

@@ -36,6 +36,17 @@ struct size_entry {
  */
 int session__read_sizes(struct session *session, struct size_entry **entries, size_t *nr);
 
+struct call_entry {
+	struct call_key key;
+	struct call_row row;
+};
+
+/* The same for callers, sorted by process and caller; while recording. */
+int session__read_calls(struct session *session, struct call_entry **entries, size_t *nr);
+
+/* Deletes these. */
+void session__forget_calls(struct session *session, const struct call_entry *entries, size_t nr);
+
 /* Forgets the size rows of a process, and gives its slot back. */
 int session__release_slot(struct session *session, __u32 slot, const struct size_entry *entries,
 			  size_t nr);
