@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 #include "calibrate.h"
 #include "clock.h"
 #include "log.h"
+#include "mapped_file.h"
+#include "maps_line.h"
 #include "probes.h"
 #include "session.h"
 #include "session_maps.h"
@@ -351,8 +354,9 @@ int probes__consider_link(struct probes *probes, const char *link)
 
 int probes__consider_process(struct probes *probes, pid_t pid)
 {
+	char path[64], openable[PATH_MAX], *text = NULL;
 	struct file_set seen = {};
-	char path[64], line[512];
+	size_t room = 0;
 	FILE *maps;
 	int error = 0;
 
@@ -360,29 +364,19 @@ int probes__consider_process(struct probes *probes, pid_t pid)
 	maps = fopen(path, "re");
 	if (!maps)
 		return -errno;
-	while (!error && fgets(line, sizeof(line), maps)) {
-		unsigned long long inode;
-		unsigned long start, end;
-		unsigned int major, minor;
-		char rights[5], link[96];
-		int name = 0;
+	while (!error && getline(&text, &room, maps) > 0) {
+		struct maps_line line;
 
-		if (!strchr(line, '\n')) { /* a long name: drop its rest */
-			for (int c = fgetc(maps); c != '\n' && c != EOF;)
-				c = fgetc(maps);
-		}
-		if (sscanf(line, "%lx-%lx %4s %*x %x:%x %llu %n", &start, &end, rights, &major,
-			   &minor, &inode, &name) < 6 ||
-		    rights[2] != 'x' || !inode || !name)
+		if (!maps_line__parse(text, &line) || line.rights[2] != 'x' || !line.inode)
 			continue;
 		/* By the numbers of maps, which spares opening what was looked at. */
-		if (file_set__add(&seen, (struct file_id){ (__u64)major << 32 | minor, inode }) !=
-		    1)
+		if (file_set__add(&seen, (struct file_id){ (__u64)line.major << 32 | line.minor,
+							   line.inode }) != 1)
 			continue;
-		line[strcspn(line, "\n")] = 0;
-		snprintf(link, sizeof(link), "/proc/%d/map_files/%lx-%lx", pid, start, end);
-		error = probes__consider(probes, link, line + name);
+		if (!mapped_file__path(pid, &line, openable, sizeof(openable)))
+			error = probes__consider(probes, openable, line.path);
 	}
+	free(text);
 	fclose(maps);
 	file_set__free(&seen);
 	return error;
