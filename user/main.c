@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "doctor.h"
 #include "hist.h"
 #include "log.h"
 #include "options.h"
@@ -15,13 +16,16 @@ struct command_row {
 	int (*run)(int argc, char **argv);
 };
 
-static int run_hist(int argc, char **argv)
+/* argv[0] says which command it is. */
+static int run_with_options(int argc, char **argv)
 {
 	struct options options;
 	int status;
 
 	if (options__parse(argc, argv, &options))
 		status = options.exit_status;
+	else if (options.view == VIEW_DOCTOR)
+		status = doctor__run(&options);
 	else
 		status = hist__run(&options);
 	options__free(&options);
@@ -29,8 +33,9 @@ static int run_hist(int argc, char **argv)
 }
 
 static const struct command_row command_rows[] = {
-	{ "hist", "request sizes, paths and first-touch faults of processes", run_hist },
-	{ "record", "the same into a file, for hist -i and for pprof tools", run_hist },
+	{ "hist", "request sizes, paths and first-touch faults of processes", run_with_options },
+	{ "record", "the same into a file, for hist -i and for pprof tools", run_with_options },
+	{ "doctor", "what this kernel, these rights and this host allow", run_with_options },
 };
 
 static void print_help(void)

@@ -102,23 +102,9 @@ static int session__load(struct session *session, const struct options *options,
 	return error;
 }
 
-/* A two-instruction program of the given attach type: enough to ask with. */
-static int trial_program__load(enum uprobe_kind kind)
-{
-	struct bpf_insn code[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, load_options,
-		    .expected_attach_type = (enum bpf_attach_type)uprobe__attach_type(kind));
-
-	return bpf_prog_load(BPF_PROG_TYPE_KPROBE, "trial", "GPL", code,
-			     sizeof(code) / sizeof(code[0]), &load_options);
-}
-
 static bool trial__is_supported(enum uprobe_kind kind)
 {
-	int fd = trial_program__load(kind);
+	int fd = uprobe__load_trial(kind);
 	bool supported = uprobe__is_supported(fd, kind);
 
 	if (fd >= 0)
@@ -160,7 +146,7 @@ static int session__explain(int error)
 			  strerror(-error));
 }
 
-int session__open(struct session *session, const struct options *options)
+int session__try(struct session *session, const struct options *options)
 {
 	int error;
 
@@ -169,11 +155,6 @@ int session__open(struct session *session, const struct options *options)
 	session->keeps_callers = options->view == VIEW_RECORD && options->depth != DEPTH_KERNEL;
 	libbpf_set_print(session__print);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
-	if (access(KERNEL_BTF, R_OK))
-		return log__error(-ENOENT,
-				  "this kernel has no BTF (%s): a kernel built with "
-				  "CONFIG_DEBUG_INFO_BTF is needed",
-				  KERNEL_BTF);
 	session->features.multi = trial__is_supported(UPROBE_ENTRY);
 	session->features.session = session->features.multi && trial__is_supported(UPROBE_SESSION);
 	error = session__load(session, options, session->features.multi, session->features.session);
@@ -182,6 +163,20 @@ int session__open(struct session *session, const struct options *options)
 		session->features.session = false;
 		error = session__load(session, options, session->features.multi, false);
 	}
+	return error;
+}
+
+int session__open(struct session *session, const struct options *options)
+{
+	int error;
+
+	session->stats_fd = -1;
+	if (access(KERNEL_BTF, R_OK))
+		return log__error(-ENOENT,
+				  "this kernel has no BTF (%s): a kernel built with "
+				  "CONFIG_DEBUG_INFO_BTF is needed",
+				  KERNEL_BTF);
+	error = session__try(session, options);
 	if (error)
 		return session__explain(error);
 	error = session__map_processes(session);

@@ -34,6 +34,9 @@ struct session {
  */
 int session__open(struct session *session, const struct options *options);
 
+/* The first half of it, and in silence: loads, for whoever wants to know whether that works. */
+int session__try(struct session *session, const struct options *options);
+
 /* Attaches the kernel side: system calls, faults, lifecycle. */
 int session__attach(struct session *session);
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
 #include <sys/syscall.h>
@@ -48,6 +49,19 @@ int uprobe__attach(int program_fd, enum uprobe_kind kind, const char *path, cons
 
 	fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes));
 	return fd < 0 ? -errno : (int)fd;
+}
+
+int uprobe__load_trial(enum uprobe_kind kind)
+{
+	struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, load_options,
+		    .expected_attach_type = (enum bpf_attach_type)uprobe__attach_type(kind));
+
+	return bpf_prog_load(BPF_PROG_TYPE_KPROBE, "trial", "GPL", code,
+			     sizeof(code) / sizeof(code[0]), &load_options);
 }
 
 bool uprobe__is_supported(int program_fd, enum uprobe_kind kind)

@@ -25,6 +25,9 @@ struct uprobe_features {
 /* Expected attach type of a program for a kind of link, for bpf_program__set_expected_... */
 int uprobe__attach_type(enum uprobe_kind kind);
 
+/* Loads a program that does nothing, of a kind's attach type: to ask with. Descriptor or -errno. */
+int uprobe__load_trial(enum uprobe_kind kind);
+
 /*
  * Asks the kernel, by trying with a loaded program of the kind's attach type. A program that
  * could not be loaded (fd below 0) means no.
