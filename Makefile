@@ -31,7 +31,7 @@ BUILD_PACKAGES := gcc make clang llvm libbpf-dev bpftool libelf-dev libdw-dev li
 	libjson-c-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev pkg-config \
 	linux-libc-dev ca-certificates
 TEST_PACKAGES := g++ golang-go libcap2-bin libcmocka-dev python3 strace sqlite3 git
-LONG_PACKAGES := qemu-system-x86
+LONG_PACKAGES := qemu-system-x86 libclang-rt-14-dev
 LINT_PACKAGES := clang-format clang-tidy libcmocka-dev
 
 MACHINE := $(shell uname -m)
@@ -74,6 +74,7 @@ USER_OBJECTS := $(USER_SOURCES:%.c=$(O)/%.o)
 LIB_OBJECTS := $(filter-out $(O)/user/main.o,$(USER_OBJECTS)) $(PROTOS:.c=.o)
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(UNIT_SOURCES:%.c=$(O)/%)
+FUZZERS := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
 PROGRAM_SOURCES := $(wildcard tests/programs/*.c tests/programs/*.cc)
 PROGRAM_LIBRARIES := $(patsubst %.c,$(O)/%.so,$(wildcard tests/programs/lib*.c))
 PROGRAMS := $(filter-out $(PROGRAM_LIBRARIES:.so=),$(basename $(PROGRAM_SOURCES:%=$(O)/%)))
@@ -108,7 +109,7 @@ run: $(O)/allocpath ## install what is missing, build, profile this host for 10 
 test: $(O)/allocpath $(UNIT_TESTS) programs ## unit and end-to-end tests; as root
 	$(Q)O=$(O) tests/run.sh
 
-check-long: $(O)/allocpath $(UNIT_TESTS) programs ## the tests that take longer
+check-long: $(O)/allocpath $(UNIT_TESTS) programs $(FUZZERS) ## the tests that take longer
 	$(Q)O=$(O) tests/long.sh
 
 bench: $(O)/allocpath programs ## the benchmarks in tests/bench
@@ -211,6 +212,24 @@ $(UNIT_TESTS): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/liballocpath.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(SWITCH_FLAGS) $(LDFLAGS) $^ -lcmocka $(LIB_LDLIBS) -o $@
 
+# Fuzzers: everything that they link is built once more, with clang's own instrumentation.
+FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+FUZZ_OBJECTS := $(LIB_OBJECTS:$(O)/%=$(O)/fuzz/%)
+
+$(O)/fuzz/user/%.o: user/%.c $(O)/flags | $(SKELETONS) $(PROTOS)
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(USER_FLAGS) $(FUZZ_FLAGS) $(LIB_CFLAGS) -MMD -MP -c $< -o $@
+
+$(O)/fuzz/%.pb-c.o: $(O)/%.pb-c.c | $(PROTOS)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(USER_FLAGS) $(FUZZ_FLAGS) $(LIB_CFLAGS) -MMD -MP -c $< -o $@
+
+$(FUZZERS): $(O)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJECTS)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(USER_FLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer $^ $(LIB_LDLIBS) -o $@
+
 # Programs that tests measure: no switches and no flags of ours, so that what they do is fixed.
 own_flags = $(shell sed -n 's,.*/\* build: \(.*\) \*/.*,\1,p' $<)
 
@@ -229,4 +248,4 @@ $(O)/tests/programs/%: tests/programs/%.cc $(O)/flags | $(READY)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(PROGRAM_FLAGS) -MMD -MP -MF $@.d -MT $@ $< $(own_flags) -ldl -o $@
 
--include $(wildcard $(O)/*.d $(O)/user/*.d $(O)/tests/unit/*.d $(O)/tests/programs/*.d)
+-include $(wildcard $(O)/*.d $(O)/fuzz/*.d $(O)/fuzz/user/*.d $(O)/user/*.d $(O)/tests/unit/*.d $(O)/tests/programs/*.d)
