@@ -265,6 +265,7 @@ static int put_process(struct pprof *pprof, const struct profile_process *from)
 	process.execs = from->execs;
 	process.start_ns = from->start_ns;
 	process.exited = from->exited;
+	process.unprobed = from->unprobed;
 	process.comm = bytes_of(from->comm);
 	process.exe = bytes_of(from->exe);
 	process.cgroup = bytes_of(from->cgroup);

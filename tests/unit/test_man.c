@@ -75,8 +75,7 @@ static void add_man_line(struct page *page, const char *line)
 static int set_up(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
-	char *words[] = { "hist", "--help", NULL };
-	struct options options;
+	static char *const commands[] = { "hist", "record", "doctor" };
 	char line[512];
 	FILE *file;
 	int saved;
@@ -89,11 +88,16 @@ static int set_up(void **state)
 	fflush(stdout);
 	saved = dup(STDOUT_FILENO);
 	assert_true(saved >= 0 && dup2(fileno(file), STDOUT_FILENO) >= 0);
-	assert_int_equal(options__parse(2, words, &options), -1);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		char *words[] = { commands[i], "--help", NULL };
+		struct options options;
+
+		assert_int_equal(options__parse(2, words, &options), -1);
+		options__free(&options);
+	}
 	fflush(stdout);
 	dup2(saved, STDOUT_FILENO);
 	close(saved);
-	options__free(&options);
 	rewind(file);
 	while (fgets(line, sizeof(line), file))
 		add_help_line(&fixture->help, line);
