@@ -206,7 +206,7 @@ static int parse_input(const struct given *given)
 #define HIST (1U << VIEW_HIST)
 #define RECORD (1U << VIEW_RECORD)
 #define DOCTOR (1U << VIEW_DOCTOR)
-#define MEASURES .views = HIST | RECORD, .live = true
+#define MEASURES .views = HIST | RECORD, .live = 1
 
 const struct option_row option_rows[] = {
 	{ .heading = "Which processes (all of the host, where none of these is given):",
@@ -225,9 +225,9 @@ const struct option_row option_rows[] = {
 	  .views = HIST | RECORD },
 	{ NULL, 'd', "DURATION", "as in 500ms, 10s, 2m", TIME(duration_ns), MEASURES },
 	{ "interval", 0, "T", "a report every T, each of its own interval", TIME(interval_ns),
-	  .views = HIST, .live = true },
+	  .views = HIST, .live = 1 },
 	{ "count", 0, "N", "end after N intervals", .parse = parse_count, .views = HIST,
-	  .live = true },
+	  .live = 1 },
 	{ "checkpoint", 0, "T", "write the file every T too, for when allocpath is killed",
 	  TIME(checkpoint_ns), .views = RECORD },
 

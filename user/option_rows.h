@@ -25,7 +25,7 @@ struct option_row {
 	int (*parse)(const struct given *given);
 	size_t field; /* offset in struct options */
 	unsigned int views; /* bit by enum view: which commands have it */
-	bool live; /* it says what to measure: not for a recording */
+	unsigned int live; /* 1: it says what to measure, so it does not go with a recording */
 	const char *heading; /* begins a section of the help */
 };
 

@@ -143,17 +143,17 @@ static short counter__find(const char *name)
 
 static short path__find(const char *name)
 {
-	for (short i = 0; i < NR_PATHS; i++)
+	for (int i = 0; i < NR_PATHS; i++)
 		if (strcmp(name, path__name(i)) == 0)
-			return i;
+			return (short)i;
 	return -1;
 }
 
 static short function__find(const char *name)
 {
-	for (short i = 0; i < NR_FUNCTIONS; i++)
+	for (int i = 0; i < NR_FUNCTIONS; i++)
 		if (strcmp(name, alloc_function__name(i)) == 0)
-			return i;
+			return (short)i;
 	return -1;
 }
 

@@ -29,20 +29,21 @@ static __u32 *string_table__place(const struct string_table *table, const char *
 
 static int string_table__grow(struct string_table *table)
 {
-	struct string_table larger = *table;
+	size_t room = table->room ? 2 * table->room : FIRST_ROOM;
+	__u32 *places = calloc(room, sizeof(*places));
+	char **texts = realloc(table->texts, room / 2 * sizeof(*texts));
 
-	larger.room = table->room ? 2 * table->room : FIRST_ROOM;
-	larger.texts = realloc(table->texts, larger.room / 2 * sizeof(*larger.texts));
-	if (!larger.texts)
+	if (texts)
+		table->texts = texts;
+	if (!texts || !places) {
+		free(places);
 		return -ENOMEM;
-	table->texts = larger.texts;
-	larger.places = calloc(larger.room, sizeof(*larger.places));
-	if (!larger.places)
-		return -ENOMEM;
-	for (size_t i = 0; i < table->nr; i++)
-		*string_table__place(&larger, table->texts[i]) = i + 1;
+	}
 	free(table->places);
-	*table = larger;
+	table->places = places;
+	table->room = room;
+	for (size_t i = 0; i < table->nr; i++)
+		*string_table__place(table, texts[i]) = i + 1;
 	return 0;
 }
 
