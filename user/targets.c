@@ -237,8 +237,9 @@ int targets__probe(struct collector *collector, const struct options *options,
 		error = probes__consider_host(probes);
 	}
 	if (error == -EACCES)
-		return log__error(error, "which files the targets map may not be read: run as root, or "
-					 "with CAP_SYS_PTRACE, or measure processes of your own");
+		return log__error(error,
+				  "which files the targets map may not be read: run as root, or "
+				  "with CAP_SYS_PTRACE, or measure processes of your own");
 	if (error)
 		return log__error(error, "the targets' files cannot be read: %s", strerror(-error));
 	return 0;
