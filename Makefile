@@ -178,8 +178,8 @@ $(O)/%.skel.h: $(O)/%.bpf.o
 including = $(if $(strip $(2)),$(shell grep -lE '\#include "[a-z_]+\.$(1)"' $(2)))
 SKELETON_USERS := $(call including,skel\.h,$(USER_SOURCES) $(UNIT_SOURCES))
 $(SKELETON_USERS:%.c=$(O)/%.o): | $(SKELETONS)
-PROTO_USERS := $(call including,pb-c\.h,$(USER_SOURCES) $(UNIT_SOURCES))
-$(PROTO_USERS:%.c=$(O)/%.o): | $(PROTOS)
+# Quick to make, and included by headers: every object waits for these.
+$(patsubst %.c,$(O)/%.o,$(USER_SOURCES) $(UNIT_SOURCES)): | $(PROTOS)
 
 # Each file makes its own; what one imports is there before any is compiled.
 $(O)/%.pb-c.c: user/%.proto | $(READY)
