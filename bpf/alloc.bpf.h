@@ -55,24 +55,14 @@ static __always_inline bool address__is_in_allocator(__u32 file, __u64 address)
 	return range && address >= range->low && address < range->high;
 }
 
-/*
- * realloc(NULL, n) and memalign with an alignment that malloc gives anyway jump to malloc: same
- * stack pointer, same return address, exactly once for each such call.
- */
-static __always_inline bool call__jumps_to_malloc(struct open_call *call, struct alloc_entry *entry)
+static __always_inline __u32 file__flags(__u32 file)
 {
-	if (entry->function != FUNCTION_MALLOC || call->tailed || call->sp != entry->sp ||
-	    call->size != entry->size || !call__stands(entry->ret, call->ret))
-		return false;
-	switch (call->function) {
-	case FUNCTION_REALLOC:
-		return !call->argument;
-	case FUNCTION_MEMALIGN:
-	case FUNCTION_POSIX_MEMALIGN:
-		return call->alignment <= 16;
-	}
-	return false;
+	struct file_range *range = bpf_map_lookup_elem(&files, &file);
+
+	return range ? range->flags : 0;
 }
+
+#include "nest.bpf.h"
 
 /* Closes what has returned, from the innermost outwards. */
 __noinline int calls__close_returned(struct task *record, struct process *process, __u64 sp)
@@ -156,6 +146,7 @@ __noinline int call__push(struct task *record, struct process *process)
 	call->argument = entry->argument;
 	call->alignment = entry->alignment;
 	call->file = entry->file;
+	call->site = entry->site;
 	call->function = entry->function;
 	call->did = entry->impossible ? DID_DOOM : 0;
 	if (depth == DEPTH_FULL && process &&
@@ -173,6 +164,7 @@ static __always_inline void entry__read_arguments(struct alloc_entry *entry, str
 
 	switch (entry->function) {
 	case FUNCTION_CALLOC:
+product:
 		entry->size = first * second;
 		most = first ? ~0ULL / first : ~0ULL;
 		/* Hidden from clang, which would make it a 128-bit product that BPF lacks. */
@@ -183,6 +175,12 @@ static __always_inline void entry__read_arguments(struct alloc_entry *entry, str
 		entry->argument = first;
 		entry->size = second;
 		break;
+	case FUNCTION_REALLOCARRAY:
+		entry->argument = first;
+		first = second;
+		second = PT_REGS_PARM3(ctx);
+		entry->function = FUNCTION_REALLOC;
+		goto product;
 	case FUNCTION_MEMALIGN:
 		entry->alignment = first;
 		entry->size = second;
@@ -213,6 +211,8 @@ static __noinline int entry__begin(struct task *record, __u32 kind)
 {
 	struct alloc_entry *entry = &record->entry;
 	struct process *process;
+	bool in_allocator;
+	__u32 flags;
 
 	process = process__of(record);
 	if (!process) {
@@ -229,16 +229,35 @@ static __noinline int entry__begin(struct task *record, __u32 kind)
 		record->open[OPEN_INDEX(record->nr_open - 1)].tailed = 1;
 		goto internal;
 	}
+	if (record->nr_open) {
+		struct open_call *call = &record->open[OPEN_INDEX(record->nr_open - 1)];
+
+		if (call__jumps_to(call, entry)) {
+			call__hand_on(call, entry);
+			goto internal;
+		}
+	}
+	flags = file__flags(entry->file);
 	/* A caller inside the allocator: nested, or the cache of an exiting thread given back. */
-	if (address__is_in_allocator(entry->file, entry->ret - entry->bias))
+	in_allocator = address__is_in_allocator(entry->file, entry->ret - entry->bias);
+	if (in_allocator && !(flags & FILE_APPROXIMATE))
 		goto internal;
 	calls__close_returned(record, process, entry->sp);
+	if (record->nr_open) {
+		struct open_call *call = &record->open[OPEN_INDEX(record->nr_open - 1)];
+
+		if ((in_allocator && call->file == entry->file) || call__hands_on_to(call, entry)) {
+			call__hand_on(call, entry);
+			goto internal;
+		}
+	}
 	if (kind == KIND_FREE && !entry->argument) {
 		count__filtered(kind);
 		return 1;
 	}
-	if (entry->function == FUNCTION_REALLOC && entry->argument && !entry->size) {
-		/* glibc: a free. At depth entry frees are not looked at. */
+	if (entry->function == FUNCTION_REALLOC && entry->argument && !entry->size &&
+	    !(flags & FILE_ZERO_IS_BLOCK)) {
+		/* A free. At depth entry frees are not looked at. */
 		count__filtered(KIND_ALLOC);
 		if (depth != DEPTH_FULL)
 			return 1;
@@ -253,51 +272,6 @@ internal:
 	ADD(process->counters.internal, 1);
 	count__filtered(kind);
 	return 1;
-}
-
-static __always_inline int probe__enter(struct pt_regs *ctx)
-{
-	__u64 cookie = bpf_get_attach_cookie(ctx);
-	__u32 function = COOKIE_FUNCTION(cookie);
-	__u32 kind = function == FUNCTION_FREE ? KIND_FREE : KIND_ALLOC;
-	struct alloc_entry *entry;
-	struct task *record;
-
-	if (function == FUNCTION_CALIBRATE) {
-		ADD(nr_calibrations, 1);
-		return 1;
-	}
-	if (!active || !probing)
-		return 1;
-	if (function == FUNCTION_MALLOPT) {
-		struct process *process;
-
-		record = task__record(bpf_get_current_task_btf());
-		process = record ? process__of(record) : NULL;
-		if (process)
-			ADD(process->counters.mallopt_calls, 1);
-		return 1;
-	}
-	count__seen(kind);
-	record = task__make_record(bpf_get_current_task_btf());
-	if (!record) {
-		count__lost(kind, LOSS_NO_TASK_STORAGE);
-		return 1;
-	}
-	entry = &record->entry;
-	__builtin_memset(entry, 0, sizeof(*entry));
-	entry->function = function;
-	entry->file = COOKIE_FILE(cookie);
-	entry->bias = PT_REGS_IP(ctx) - COOKIE_ADDRESS(cookie);
-	entry->sp = PT_REGS_SP(ctx);
-	if (!RETURN_ADDRESS_ON_STACK) {
-		entry->ret = PT_REGS_RET(ctx);
-	} else if (bpf_probe_read_user(&entry->ret, sizeof(entry->ret), (void *)entry->sp)) {
-		count__lost(kind, LOSS_ARGUMENT_UNREADABLE);
-		return 1;
-	}
-	entry__read_arguments(entry, ctx);
-	return entry__begin(record, kind);
 }
 
 static __always_inline __u32 block__home(struct process *process, __u64 address)
@@ -382,6 +356,65 @@ static __always_inline int probe__return(struct pt_regs *ctx)
 	count__seen(KIND_RETURN);
 	/* The return has popped its address. */
 	return return__end(PT_REGS_SP(ctx) - RETURN_SLOT_BYTES, PT_REGS_RC(ctx));
+}
+
+/* The ret of a function that no return probe may stand on: its address is not popped yet. */
+static __always_inline int probe__return_at(struct pt_regs *ctx)
+{
+	if (!active)
+		return 0;
+	count__seen(KIND_RETURN);
+	return return__end(PT_REGS_SP(ctx), PT_REGS_RC(ctx));
+}
+
+static __always_inline int probe__enter(struct pt_regs *ctx)
+{
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+	__u32 function = COOKIE_FUNCTION(cookie);
+	__u32 kind = function == FUNCTION_FREE ? KIND_FREE : KIND_ALLOC;
+	struct alloc_entry *entry;
+	struct task *record;
+
+	if (function == FUNCTION_CALIBRATE) {
+		ADD(nr_calibrations, 1);
+		return 1;
+	}
+	if (function == FUNCTION_RETURN) {
+		probe__return_at(ctx);
+		return 1;
+	}
+	if (!active || !probing)
+		return 1;
+	if (function == FUNCTION_MALLOPT) {
+		struct process *process;
+
+		record = task__record(bpf_get_current_task_btf());
+		process = record ? process__of(record) : NULL;
+		if (process)
+			ADD(process->counters.mallopt_calls, 1);
+		return 1;
+	}
+	count__seen(kind);
+	record = task__make_record(bpf_get_current_task_btf());
+	if (!record) {
+		count__lost(kind, LOSS_NO_TASK_STORAGE);
+		return 1;
+	}
+	entry = &record->entry;
+	__builtin_memset(entry, 0, sizeof(*entry));
+	entry->function = function;
+	entry->file = COOKIE_FILE(cookie);
+	entry->site = COOKIE_ADDRESS(cookie);
+	entry->bias = PT_REGS_IP(ctx) - COOKIE_ADDRESS(cookie);
+	entry->sp = PT_REGS_SP(ctx);
+	if (!RETURN_ADDRESS_ON_STACK) {
+		entry->ret = PT_REGS_RET(ctx);
+	} else if (bpf_probe_read_user(&entry->ret, sizeof(entry->ret), (void *)entry->sp)) {
+		count__lost(kind, LOSS_ARGUMENT_UNREADABLE);
+		return 1;
+	}
+	entry__read_arguments(entry, ctx);
+	return entry__begin(record, kind);
 }
 
 /* Entry alone: depth entry, free, and depth full where there are no sessions. */

@@ -51,6 +51,8 @@ static const union {
 	enum loss loss;
 	enum event_type event_type;
 	enum target_mode target_mode;
+	enum file_flags file_flags;
+	struct file_question file_question;
 } contract_types __attribute__((used)) = {};
 
 #include "compat.bpf.h"
@@ -58,10 +60,11 @@ static const union {
 #include "ledger.bpf.h"
 #include "process.bpf.h"
 #include "granule.bpf.h"
-#include "caller.bpf.h"
+#include "call_row.bpf.h"
 #include "request.bpf.h"
 #include "alloc.bpf.h"
 #include "rss.bpf.h"
+#include "caller.bpf.h"
 #include "vm.bpf.h"
 #include "fault.bpf.h"
 #include "task.bpf.h"

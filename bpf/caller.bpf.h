@@ -1,44 +1,90 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Who asked: requests by their return address, while recording. What finds no room is counted as
- * call_rows_full; its request stands in size_rows, so that a reader knows what is missing.
- */
+/* Who made a system call: the allocator, through whatever wrappers of its own or of another file? */
+#define BUSY 16 /* EBUSY */
+#define MAX_FIND_TRIES 16
 
-/*
- * call_rows: (process, size class, path, function, caller) -> requests. Written by caller__count
- * with atomic adds, read by the user side, which deletes those of folded processes. 262,144 rows
- * of 96 bytes while recording, 1 otherwise. Full: counted as call_rows_full.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_CALL_ROWS);
-	__type(key, struct call_key);
-	__type(value, struct call_row);
-} call_rows SEC(".maps");
+struct caller {
+	struct file_place place; /* of the file that holds ip, if it is one of ours */
+	__u64 ip;
+	__u64 bias; /* load bias of that file */
+	__u32 found;
+	__u32 pad;
+};
 
-__noinline int caller__count(__u32 id, struct open_call *call, __u32 path)
+static long caller__locate(struct task_struct *task, struct vm_area_struct *vma,
+			   struct caller *caller)
 {
-	struct call_key key = {};
-	struct call_row empty = {};
-	struct call_row *row;
+	struct file_key key = {};
+	struct file_place *place;
 
-	if (!call)
-		return 1;
-	key.caller = call->ret;
-	key.id = id;
-	key.size_class = size_class__of(call->size);
-	key.path = path;
-	key.function = call->function;
-	row = bpf_map_lookup_elem(&call_rows, &key);
-	if (!row) {
-		bpf_map_update_elem(&call_rows, &key, &empty, BPF_NOEXIST);
-		row = bpf_map_lookup_elem(&call_rows, &key);
+	if (!vma->vm_file)
+		return 0;
+	key.inode = BPF_CORE_READ(vma, vm_file, f_inode, i_ino);
+	key.device = BPF_CORE_READ(vma, vm_file, f_inode, i_sb, s_dev);
+	place = bpf_map_lookup_elem(&places, &key);
+	if (!place)
+		return 0;
+	caller->place = *place;
+	caller->bias = vma->vm_start - vma->vm_pgoff * page_size - place->shift;
+	caller->found = 1;
+	return 0;
+}
+
+/* Which of our files holds the address. The lookup fails while another thread maps something. */
+static __noinline int caller__find_file(struct caller *caller)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	long error = 0;
+
+	if (!caller || !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma))
+		return 0;
+	for (int i = 0; i < MAX_FIND_TRIES; i++) {
+		error = bpf_find_vma(current, caller->ip, caller__locate, caller, 0);
+		if (error != -BUSY)
+			break;
 	}
-	if (!row) {
-		count__loss(LOSS_CALL_ROWS_FULL);
-		return 1;
+	if (error == -BUSY)
+		count__loss(LOSS_CALLER_UNKNOWN);
+	return caller->found;
+}
+
+/*
+ * Who made the system call: steps from the wrapper's frame outwards until an address that no
+ * wrapper has, and asks whether that one is in the allocator's object. Wrappers are those of the
+ * allocator's own file, and those of the file in which the system call was made.
+ */
+__noinline int caller__is_allocator(__u32 file, __u64 bias, __u64 ip, __u64 sp)
+{
+	struct wrapper_key key = {};
+	struct caller caller = {};
+	__u32 asked = !(file__flags(file) & FILE_CALLS_LIBC);
+
+	for (int i = 0; i < MAX_WRAPPER_DEPTH; i++) {
+		struct wrapper_site *site;
+		__u64 address = ip - bias;
+
+		key.file = file;
+		key.address = address;
+		site = address >> 32 ? NULL : bpf_map_lookup_elem(&wrapper_sites, &key);
+		if (!site && address__is_in_allocator(file, address))
+			return 1;
+		if (!site && !asked) {
+			asked = 1;
+			caller.ip = ip;
+			caller__find_file(&caller);
+		}
+		if (!site && caller.found) {
+			address = ip - caller.bias;
+			key.file = caller.place.number;
+			key.address = address;
+			site = address >> 32 ? NULL : bpf_map_lookup_elem(&wrapper_sites, &key);
+		}
+		if (!site)
+			return 0;
+		sp += site->return_slot;
+		if (bpf_probe_read_user(&ip, sizeof(ip), (void *)sp))
+			return 0;
+		sp += RETURN_SLOT_BYTES;
 	}
-	ADD(row->count, 1);
-	ADD(row->bytes, call->size);
 	return 0;
 }

@@ -13,6 +13,7 @@ struct open_call {
 	__u64 mapped_start; /* a mapping made in this call */
 	__u64 mapped_end;
 	__u64 remapped_from; /* bytes of the mapping that mremap was given */
+	__u64 inner_bias; /* of the file that this one handed the call on to */
 	__u32 old_class;
 	__u16 file;
 	__u16 did; /* bit mask of enum did */
@@ -23,7 +24,10 @@ struct open_call {
 	__u8 own_function; /* of the block given back, to put it back when realloc fails */
 	__u8 old_path;
 	__u8 old_home;
-	__u8 pad;
+	__u8 handed_on; /* to the allocator of inner_file */
+	__u32 site; /* address of the probe that saw it; of the last function it jumped to */
+	__u16 inner_file;
+	__u16 pad;
 };
 
 /* What kernel calls did during an open call. */
@@ -94,7 +98,7 @@ struct alloc_entry {
 	__u32 function;
 	__u32 file;
 	__u32 impossible; /* fails whatever happens: too large, overflow, bad alignment */
-	__u32 pad;
+	__u32 site; /* address of the probe in its file */
 };
 
 struct task {
@@ -203,6 +207,25 @@ struct {
 	__type(key, struct wrapper_key);
 	__type(value, struct wrapper_site);
 } wrapper_sites SEC(".maps");
+
+/*
+ * places: (device, inode) as the kernel has them -> file number. Written by the user side before
+ * attach, read where an allocator's system call comes from another file. Never full: MAX_FILES.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_FILES);
+	__type(key, struct file_key);
+	__type(value, struct file_place);
+} places SEC(".maps");
+
+/* tail_jumps: written by the user side before attach. Full: the user side refuses the file. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_TAIL_JUMPS);
+	__type(key, struct tail_jump);
+	__type(value, __u32);
+} tail_jumps SEC(".maps");
 
 /* known_files: executable files announced to the user side. Full: a file is announced again. */
 struct {

@@ -228,6 +228,12 @@ __noinline int call__close(struct process *process, struct open_call *call)
 			count__recorded(KIND_FREE);
 		return release__record(process, call);
 	}
+	if (depth == DEPTH_FULL && (call->did & DID_DOOM) && call->function == FUNCTION_MALLOC) {
+		/* operator new has thrown: it never came to its end. */
+		ADD(process->counters.failed, 1);
+		count__recorded(KIND_ALLOC);
+		return 0;
+	}
 	if (depth == DEPTH_FULL) {
 		ADD(process->counters.unknown_result, 1);
 		count__lost(KIND_ALLOC, LOSS_RETURN_MISSED);

@@ -83,32 +83,6 @@ int BPF_PROG(syscall_enter, struct pt_regs *regs, long nr)
 	return 0;
 }
 
-/*
- * Who made the system call: steps from the wrapper's frame outwards until an address that no
- * wrapper has, and asks whether that one is in the allocator's object.
- */
-__noinline int caller__is_allocator(__u32 file, __u64 bias, __u64 ip, __u64 sp)
-{
-	struct wrapper_key key = { .file = file };
-
-	for (int i = 0; i < MAX_WRAPPER_DEPTH; i++) {
-		struct wrapper_site *site;
-		__u64 address = ip - bias;
-
-		if (address >> 32)
-			return 0;
-		key.address = address;
-		site = bpf_map_lookup_elem(&wrapper_sites, &key);
-		if (!site)
-			return address__is_in_allocator(file, address);
-		sp += site->return_slot;
-		if (bpf_probe_read_user(&ip, sizeof(ip), (void *)sp))
-			return 0;
-		sp += RETURN_SLOT_BYTES;
-	}
-	return 0;
-}
-
 /* Index + 1 of the open call that made this system call, innermost first; 0: none. */
 __noinline int calls__owner(struct task *record, __u64 ip, __u64 sp)
 {
@@ -133,6 +107,9 @@ __noinline int calls__owner(struct task *record, __u64 ip, __u64 sp)
 				continue;
 		}
 		if (caller__is_allocator(call->file, call->bias, ip, sp))
+			return nr_open + 1;
+		if (call->handed_on &&
+		    caller__is_allocator(call->inner_file, call->inner_bias, ip, sp))
 			return nr_open + 1;
 	}
 	return 0;
@@ -162,15 +139,19 @@ static __always_inline bool vm_call__grows(struct vm_call *vm)
 /*
  * Does the mapping hold this block and nothing else? A pool's growth takes at least glibc's
  * top pad (128 KiB), or 1 MiB, more than was asked for; a mapping of its own at most the header,
- * the alignment and the rounding to pages.
+ * the alignment and the rounding to pages. Where a pool grows by less, the file says from which
+ * size on blocks have mappings of their own.
  */
 static __always_inline bool mapping__is_own(struct open_call *call, struct vm_call *vm)
 {
-	__u64 slack = vm->arg[3] & MAP_HUGETLB_BIT ? 1ULL << 30 : 2 * page_size;
+	__u32 file = call->handed_on ? call->inner_file : call->file;
+	struct file_range *range = bpf_map_lookup_elem(&files, &file);
+	__u64 slack;
 
-	if (!vm->arg[2]) /* PROT_NONE: a reserve */
+	if (!range || !vm->arg[2]) /* PROT_NONE: a reserve */
 		return false;
-	return vm->arg[1] <= call->size + call->alignment + slack;
+	slack = vm->arg[3] & MAP_HUGETLB_BIT ? 1ULL << 30 : range->own_slack;
+	return call->size >= range->own_from && vm->arg[1] <= call->size + call->alignment + slack;
 }
 
 static __always_inline __u32 vm_call__did(struct open_call *call, struct vm_call *vm)
@@ -479,5 +460,31 @@ int BPF_PROG(syscall_exit, struct pt_regs *regs, long result)
 	    (vm.arg[2] & PROT_EXEC_BIT))
 		file__announce(&vm);
 	count__recorded(KIND_SYSCALL);
+	return 0;
+}
+
+static long file__answer(struct task_struct *task, struct vm_area_struct *vma,
+			 struct file_question *question)
+{
+	if (!vma->vm_file)
+		return 0;
+	question->key.inode = BPF_CORE_READ(vma, vm_file, f_inode, i_ino);
+	question->key.device = BPF_CORE_READ(vma, vm_file, f_inode, i_sb, s_dev);
+	return 0;
+}
+
+/*
+ * Run by the user side on a mapping of its own: which inode the kernel has for a file. On an
+ * overlay stat() tells another one, and two overlays of one file tell two.
+ */
+SEC("?syscall")
+int identify_file(struct file_question *question)
+{
+	struct file_question answer = { .address = question->address };
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma))
+		bpf_find_vma(bpf_get_current_task_btf(), answer.address, file__answer, &answer, 0);
+	question->key.inode = answer.key.inode;
+	question->key.device = answer.key.device;
 	return 0;
 }

@@ -30,6 +30,9 @@
 /* Known return addresses behind libc's bare system call wrappers, all files together. */
 #define MAX_WRAPPER_SITES 4096
 
+/* Jumps from one allocation function to another, all files together. */
+#define MAX_TAIL_JUMPS 4096
+
 /* Executable files seen mapped: (device, inode). Full: the file is announced again. */
 #define MAX_KNOWN_FILES 16384
 

@@ -87,7 +87,9 @@ enum alloc_function {
 	FUNCTION_FREE = 7,
 	FUNCTION_MALLOPT = 8,
 	FUNCTION_CALIBRATE = 9, /* our own function, for the cost of a trap */
-	NR_FUNCTIONS = 10,
+	FUNCTION_RETURN = 10, /* not a function: a ret through which operator new returns */
+	FUNCTION_REALLOCARRAY = 11, /* one that does not call realloc */
+	NR_FUNCTIONS = 12,
 };
 
 /*
@@ -137,6 +139,7 @@ enum loss {
 	LOSS_FAULT_ENTRY_MISSED, /* a fault ended whose begin was not seen */
 	LOSS_RING_FULL, /* the event ring was full: a process may lack its names */
 	LOSS_CALL_ROWS_FULL, /* the map of callers is full: the request is counted without its */
+	LOSS_CALLER_UNKNOWN, /* the mappings were locked: a request's path may be too low */
 	NR_LOSSES,
 };
 
@@ -287,10 +290,34 @@ struct granule {
 	struct granule_block block[2];
 };
 
+enum file_flags {
+	FILE_CALLS_LIBC = 1 << 0, /* its system calls are made by wrappers of another file */
+	FILE_APPROXIMATE = 1 << 1, /* the range holds functions that are not the allocator's */
+	FILE_ZERO_IS_BLOCK = 1 << 2, /* realloc(p, 0) gives a block; elsewhere it only frees */
+};
+
 /* Map files: index is the file's number. Range of the allocator's object, as addresses in it. */
 struct file_range {
 	__u64 low;
 	__u64 high; /* exclusive */
+	__u64 own_from; /* the smallest request that gets a mapping of its own */
+	__u64 own_slack; /* such a mapping is at most this much larger than the request */
+	__u32 flags; /* enum file_flags */
+	__u32 pad;
+};
+
+/* Map places: a file as the kernel knows it -> its number, to make addresses of offsets. */
+struct file_place {
+	__u64 shift; /* address in the file less offset in the file, of its code */
+	__u32 number;
+	__u32 pad;
+};
+
+/* Map tail_jumps: the function probed at one site may end by a jump to that at the other. */
+struct tail_jump {
+	__u32 file;
+	__u32 from; /* addresses of sites in the file */
+	__u32 to;
 };
 
 /* Map wrapper_sites: an address inside a bare system call wrapper. */
@@ -304,11 +331,17 @@ struct wrapper_site {
 	__u32 pad;
 };
 
-/* Map known_files. */
+/* Maps known_files and places. */
 struct file_key {
 	__u64 inode;
 	__u32 device; /* kernel's s_dev */
 	__u32 pad;
+};
+
+/* Context of the program that says which file lies at an address of the caller's. */
+struct file_question {
+	__u64 address;
+	struct file_key key; /* the answer; inode 0: none */
 };
 
 /* Records of the event ring. */
@@ -354,5 +387,8 @@ _Static_assert(sizeof(struct live_key) == 16, "live_key");
 _Static_assert(sizeof(struct live_block) == 32, "live_block");
 _Static_assert(sizeof(struct granule) == 48, "granule");
 _Static_assert(sizeof(struct event) == 296, "event");
+_Static_assert(sizeof(struct file_range) == 40, "file_range");
+_Static_assert(sizeof(struct file_place) == 16, "file_place");
+_Static_assert(sizeof(struct tail_jump) == 12, "tail_jump");
 
 #endif

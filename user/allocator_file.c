@@ -7,19 +7,18 @@
 #include <string.h>
 
 #include "allocator_range.h"
+#include "allocator_scan.h"
 #include "eh_frame.h"
 #include "elf_file.h"
 #include "site.h"
 #include "wrapper_sites.h"
 
-#define MAX_FUNCTIONS 32 /* 9 in glibc 2.36 */
 #define MAX_ROOTS 256 /* exported names of malloc.o: 27 in 2.36 */
 #define MAX_FUNCTION_BYTES (1 << 16)
+#define OWN_PAGE 4096 /* x86-64's */
 /* The wire format has 32 bits for an address; no C library is that large. */
 #define MAX_ADDRESS (1ULL << 32)
 
-static const char WHY_OWN[] = "defines its own malloc (not glibc): kernel-side figures only";
-static const char WHY_STATIC[] = "static, with malloc inside: kernel-side figures only";
 static const char WHY_NARROW[] = "32-bit";
 static const char WHY_MACHINE[] = "not x86-64: kernel-side figures only";
 static const char WHY_INCOMPLETE[] = "glibc without calloc or realloc";
@@ -28,28 +27,6 @@ static const char WHY_FRAMES[] = "no usable .eh_frame_hdr";
 static const char WHY_RANGE[] = "the allocator's functions are scattered";
 static const char WHY_WRAPPERS[] = "system call wrappers not understood";
 static const char WHY_MALFORMED[] = "malformed";
-
-struct wanted {
-	const char *name;
-	enum alloc_function function;
-	unsigned int nr_args;
-};
-
-/* Where two names have one address, the first in this order is shown. */
-static const struct wanted wanted_functions[] = {
-	{ "malloc", FUNCTION_MALLOC, 1 },
-	{ "calloc", FUNCTION_CALLOC, 2 },
-	{ "realloc", FUNCTION_REALLOC, 2 },
-	{ "free", FUNCTION_FREE, 1 },
-	{ "memalign", FUNCTION_MEMALIGN, 2 },
-	{ "aligned_alloc", FUNCTION_MEMALIGN, 2 },
-	{ "posix_memalign", FUNCTION_POSIX_MEMALIGN, 3 },
-	{ "valloc", FUNCTION_VALLOC, 1 },
-	{ "pvalloc", FUNCTION_PVALLOC, 1 },
-	{ "mallopt", FUNCTION_MALLOPT, 2 },
-};
-
-#define NR_WANTED (sizeof(wanted_functions) / sizeof(*wanted_functions))
 
 /*
  * Other exports of glibc's malloc.o, of all versions from 2.19 on. Not reallocarray, not mcheck.
@@ -84,33 +61,30 @@ static const char *const allocator_exports[] = {
 	"__posix_memalign",
 };
 
-/* What one walk over the symbols finds. */
-struct scan {
-	bool has_malloc, has_free;
-	struct allocator_function functions[MAX_FUNCTIONS];
-	unsigned int ranks[MAX_FUNCTIONS]; /* index into wanted_functions */
-	size_t nr_functions;
+/* What the walks over glibc's symbols find. */
+struct glibc_scan {
+	struct scan scan;
 	__u64 roots[MAX_ROOTS];
 	struct allocator_exports exports;
-	struct wrapper_functions wrappers;
 };
 
-static int find_wanted(const char *name)
-{
-	size_t i;
+/* Is there an allocator? Asked of every executable file of the host. */
+struct presence {
+	bool has_malloc, has_free;
+};
 
-	for (i = 0; i < NR_WANTED; i++) {
-		if (!strcmp(name, wanted_functions[i].name))
-			return (int)i;
-	}
-	return -ENOENT;
+static int find_glibc(const char *name)
+{
+	int rank = strncmp(name, "je_", 3) ? wanted__find(name) : -ENOENT;
+
+	return rank >= 0 && (wanted_functions[rank].flags & WANTED_GLIBC) ? rank : -ENOENT;
 }
 
 static bool is_allocator_export(const char *name)
 {
 	size_t i;
 
-	if (find_wanted(name) >= 0)
+	if (find_glibc(name) >= 0)
 		return true;
 	for (i = 0; i < sizeof(allocator_exports) / sizeof(*allocator_exports); i++) {
 		if (!strcmp(name, allocator_exports[i]))
@@ -119,7 +93,7 @@ static bool is_allocator_export(const char *name)
 	return false;
 }
 
-static int add_wanted(struct scan *scan, unsigned int rank, const struct elf_function *symbol)
+int scan__add(struct scan *scan, unsigned int rank, const struct elf_function *symbol)
 {
 	const struct wanted *wanted = &wanted_functions[rank];
 	size_t i;
@@ -130,6 +104,8 @@ static int add_wanted(struct scan *scan, unsigned int rank, const struct elf_fun
 	}
 	if (i == MAX_FUNCTIONS)
 		return -EINVAL;
+	if (wanted->flags & WANTED_NEW)
+		scan->is_new[i] = true;
 	if (i < scan->nr_functions && scan->ranks[i] <= rank)
 		return 0;
 	if (i == scan->nr_functions)
@@ -144,7 +120,17 @@ static int add_wanted(struct scan *scan, unsigned int rank, const struct elf_fun
 	return 0;
 }
 
-static int add_root(struct scan *scan, const struct elf_function *symbol)
+void scan__add_wrapper(struct scan *scan, const struct elf_function *symbol)
+{
+	int wrapper = wrapper_sites__name(symbol->name);
+
+	if (wrapper < 0 || scan->wrappers.address[wrapper])
+		return;
+	scan->wrappers.address[wrapper] = symbol->address;
+	scan->wrappers.size[wrapper] = symbol->size;
+}
+
+static int add_root(struct glibc_scan *scan, const struct elf_function *symbol)
 {
 	struct allocator_exports *exports = &scan->exports;
 
@@ -166,29 +152,28 @@ static void stretch(struct allocator_exports *exports, const struct elf_function
 		exports->end = end;
 }
 
-/* Only asks whether there is an allocator. Run on every executable file of the host. */
 static int visit_presence(const struct elf_function *symbol, void *context)
 {
-	struct scan *scan = context;
+	struct presence *presence = context;
+	const char *name = symbol->name;
 
-	if (!strcmp(symbol->name, "malloc"))
-		scan->has_malloc = true;
-	else if (!strcmp(symbol->name, "free"))
-		scan->has_free = true;
-	return scan->has_malloc && scan->has_free;
+	if (!strncmp(name, "je_", 3))
+		name += 3;
+	if (!strcmp(name, "malloc"))
+		presence->has_malloc = true;
+	else if (!strcmp(name, "free"))
+		presence->has_free = true;
+	return presence->has_malloc && presence->has_free;
 }
 
 static int visit_own(const struct elf_function *symbol, void *context)
 {
-	struct scan *scan = context;
-	int rank = find_wanted(symbol->name), wrapper = wrapper_sites__name(symbol->name);
+	struct glibc_scan *scan = context;
+	int rank = find_glibc(symbol->name);
 
-	if (wrapper >= 0 && !scan->wrappers.address[wrapper]) {
-		scan->wrappers.address[wrapper] = symbol->address;
-		scan->wrappers.size[wrapper] = symbol->size;
-	}
+	scan__add_wrapper(&scan->scan, symbol);
 	if (rank >= 0) {
-		int err = add_wanted(scan, (unsigned int)rank, symbol);
+		int err = scan__add(&scan->scan, (unsigned int)rank, symbol);
 
 		if (err)
 			return err;
@@ -203,7 +188,7 @@ static int visit_own(const struct elf_function *symbol, void *context)
  */
 static int visit_neighbour(const struct elf_function *symbol, void *context)
 {
-	struct scan *scan = context;
+	struct glibc_scan *scan = context;
 	struct allocator_exports *exports = &scan->exports;
 	__u64 end = symbol->address + symbol->size;
 
@@ -217,25 +202,25 @@ static int visit_neighbour(const struct elf_function *symbol, void *context)
 	return 0;
 }
 
-/* 1: it defines malloc and free. 0: it does not. */
-static int find_presence(const struct elf_file *elf, bool *is_static)
+/* 1: it defines malloc and free, and *table has them. 0: it does not. */
+static int find_presence(const struct elf_file *elf, __u32 *table)
 {
-	struct scan scan = { 0 };
-	int result;
+	static const __u32 tables[] = { SHT_DYNSYM, SHT_SYMTAB };
+	size_t i;
 
-	*is_static = false;
-	result = elf_file__each_function(elf, SHT_DYNSYM, visit_presence, &scan);
-	if (result == -ENOENT)
-		result = 0;
-	if (result || !elf_file__is_static(elf))
-		return result;
-	*is_static = true;
-	scan = (struct scan){ 0 };
-	result = elf_file__each_function(elf, SHT_SYMTAB, visit_presence, &scan);
-	return result == -ENOENT ? 0 : result;
+	for (i = 0; i < 2; i++) {
+		struct presence presence = { 0 };
+		int result;
+
+		*table = tables[i];
+		result = elf_file__each_function(elf, *table, visit_presence, &presence);
+		if (result && result != -ENOENT)
+			return result;
+	}
+	return 0;
 }
 
-static int read_function(const struct elf_file *elf, unsigned int rank,
+static int read_function(const struct elf_file *elf, unsigned int rank, struct allocator_file *file,
 			 struct allocator_function *function, const char **why)
 {
 	const struct wanted *wanted = &wanted_functions[rank];
@@ -260,6 +245,7 @@ static int read_function(const struct elf_file *elf, unsigned int rank,
 		*why = WHY_SITE;
 	if (err)
 		return err;
+	file->shift = function->address - function->offset;
 	function->site_address = function->address + site.offset;
 	function->site_offset = function->offset + site.offset;
 	function->emulated = site.emulated;
@@ -274,23 +260,17 @@ static int compare_functions(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-static int read_functions(const struct elf_file *elf, struct scan *scan,
-			  struct allocator_file *file, const char **why)
+int scan__read_functions(const struct elf_file *elf, struct scan *scan, struct allocator_file *file,
+			 const char **why)
 {
-	unsigned int found = 0;
 	size_t i;
 
 	for (i = 0; i < scan->nr_functions; i++) {
-		int err = read_function(elf, scan->ranks[i], &scan->functions[i], why);
+		int err = read_function(elf, scan->ranks[i], file, &scan->functions[i], why);
 
 		if (err)
 			return err;
-		found |= 1u << scan->functions[i].function;
-	}
-	if (~found & (1u << FUNCTION_MALLOC | 1u << FUNCTION_CALLOC | 1u << FUNCTION_REALLOC |
-		      1u << FUNCTION_FREE)) {
-		*why = WHY_INCOMPLETE;
-		return -EOPNOTSUPP;
+		scan->functions[i].is_new = scan->is_new[i];
 	}
 	file->functions = malloc(scan->nr_functions * sizeof(*file->functions));
 	if (!file->functions)
@@ -301,7 +281,7 @@ static int read_functions(const struct elf_file *elf, struct scan *scan,
 	return 0;
 }
 
-static int read_ranges(const struct elf_file *elf, const struct scan *scan,
+static int read_ranges(const struct elf_file *elf, const struct glibc_scan *scan,
 		       struct allocator_file *file, const char **why)
 {
 	struct eh_frame frame;
@@ -316,8 +296,11 @@ static int read_ranges(const struct elf_file *elf, const struct scan *scan,
 	if (err == -EOPNOTSUPP)
 		*why = WHY_RANGE;
 	if (!err) {
-		err = wrapper_sites__find(&frame, &scan->wrappers, &file->wrappers,
-					  &file->nr_wrappers);
+		/* Without these three a growing call could not be charged to anyone. */
+		err = wrapper_sites__find(&frame, &scan->scan.wrappers,
+					  1u << WRAPPER_MMAP | 1u << WRAPPER_BRK |
+						  1u << WRAPPER_SBRK,
+					  &file->wrappers, &file->nr_wrappers);
 		if (err == -EOPNOTSUPP)
 			*why = WHY_WRAPPERS;
 	}
@@ -334,35 +317,12 @@ static int release_minor(const struct elf_file *elf, int highest)
 	char banner[256], *release;
 	int minor;
 
-	if (elf_file__find_text(elf, "GNU C Library ", banner, sizeof(banner)))
+	if (elf_file__find_text(elf, "GNU C Library ", 0, banner, sizeof(banner)))
 		return highest;
 	release = strstr(banner, "release version 2.");
 	if (!release || sscanf(release, "release version 2.%4d", &minor) != 1 || minor < highest)
 		return highest;
 	return minor;
-}
-
-static int read_glibc(const struct elf_file *elf, int minor, struct allocator_file *file,
-		      const char **why)
-{
-	struct scan scan = { .exports = { .roots = scan.roots, .ceiling = ~0ULL } };
-	int err;
-
-	if (asprintf(&file->name, "glibc 2.%d", release_minor(elf, minor)) < 0) {
-		file->name = NULL;
-		return -ENOMEM;
-	}
-	err = elf_file__build_id(elf, &file->build_id);
-	if (err == -ENOMEM)
-		return err; /* without a build id it is a libc all the same */
-	err = elf_file__each_function(elf, SHT_DYNSYM, visit_own, &scan);
-	if (!err)
-		err = elf_file__each_function(elf, SHT_DYNSYM, visit_neighbour, &scan);
-	if (!err)
-		err = read_functions(elf, &scan, file, why);
-	if (!err)
-		err = read_ranges(elf, &scan, file, why);
-	return err;
 }
 
 static int refuse(const char **why, const char *reason)
@@ -371,13 +331,40 @@ static int refuse(const char **why, const char *reason)
 	return -EOPNOTSUPP;
 }
 
+static int read_glibc(const struct elf_file *elf, int minor, struct allocator_file *file,
+		      const char **why)
+{
+	struct glibc_scan scan = { .exports = { .roots = scan.roots, .ceiling = ~0ULL } };
+	unsigned int found = 0;
+	size_t i;
+	int err;
+
+	if (asprintf(&file->name, "glibc 2.%d", release_minor(elf, minor)) < 0) {
+		file->name = NULL;
+		return -ENOMEM;
+	}
+	err = elf_file__each_function(elf, SHT_DYNSYM, visit_own, &scan);
+	if (!err)
+		err = elf_file__each_function(elf, SHT_DYNSYM, visit_neighbour, &scan);
+	for (i = 0; i < scan.scan.nr_functions; i++)
+		found |= 1u << scan.scan.functions[i].function;
+	if (!err && (~found & (1u << FUNCTION_MALLOC | 1u << FUNCTION_CALLOC |
+			       1u << FUNCTION_REALLOC | 1u << FUNCTION_FREE)))
+		return refuse(why, WHY_INCOMPLETE);
+	if (!err)
+		err = scan__read_functions(elf, &scan.scan, file, why);
+	if (!err)
+		err = read_ranges(elf, &scan, file, why);
+	return err;
+}
+
 static int read_elf(const struct elf_file *elf, struct allocator_file *file, const char **why)
 {
 	const char *soname = elf_file__soname(elf);
-	bool is_static;
 	int err, minor;
+	__u32 table;
 
-	err = find_presence(elf, &is_static);
+	err = find_presence(elf, &table);
 	if (err <= 0)
 		return err ? err : -ENOENT;
 	/* Until 2.34 the loader exports a malloc for its own first steps; libc's replaces it. */
@@ -385,14 +372,17 @@ static int read_elf(const struct elf_file *elf, struct allocator_file *file, con
 		return -ENOENT;
 	if (!elf->is_64_bit)
 		return refuse(why, WHY_NARROW);
-	if (is_static)
-		return refuse(why, WHY_STATIC);
-	minor = elf_file__glibc_minor(elf);
-	if (!soname || strcmp(soname, "libc.so.6") != 0 || minor < 0)
-		return refuse(why, WHY_OWN);
 	if (elf->machine != EM_X86_64)
 		return refuse(why, WHY_MACHINE);
-	err = read_glibc(elf, minor, file, why);
+	err = elf_file__build_id(elf, &file->build_id);
+	if (err == -ENOMEM)
+		return err; /* without a build id it is an allocator all the same */
+	file->own_slack = 2 * OWN_PAGE;
+	minor = elf_file__glibc_minor(elf);
+	if (soname && !strcmp(soname, "libc.so.6") && minor >= 0 && table == SHT_DYNSYM)
+		err = read_glibc(elf, minor, file, why);
+	else
+		err = read_other_allocator(elf, table, file, why);
 	if (err == -EINVAL)
 		*why = WHY_MALFORMED;
 	return err;
@@ -424,6 +414,8 @@ void allocator_file__free(struct allocator_file *file)
 	free(file->build_id);
 	free(file->name);
 	free(file->functions);
+	free(file->returns);
+	free(file->jumps);
 	free(file->wrappers);
 	free(file);
 }

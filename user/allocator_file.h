@@ -23,6 +23,14 @@ struct allocator_function {
 	__u64 site_address;
 	__u64 site_offset;
 	bool emulated; /* the kernel emulates the site's instruction; else it is stepped */
+	bool is_new; /* no return probe may stand on it: returns has the places instead */
+	bool has_returns; /* and these are known */
+};
+
+/* A ret instruction, through which operator new returns. */
+struct allocator_return {
+	__u64 address;
+	__u64 offset;
 };
 
 /* An address inside a bare wrapper at which a thread that is in the kernel will go on. */
@@ -34,12 +42,20 @@ struct wrapper {
 struct allocator_file {
 	char *build_id; /* hex; NULL: none */
 	char *name; /* "glibc 2.36" */
+	__u64 shift; /* address less offset, of its code */
 	struct allocator_function *functions; /* by address */
 	size_t nr_functions;
 	__u64 low; /* range of the allocator's object */
 	__u64 high; /* exclusive */
+	__u64 own_from; /* the smallest request that gets a mapping of its own */
+	__u64 own_slack; /* such a mapping is at most this much larger */
+	__u32 flags; /* enum file_flags */
 	struct wrapper *wrappers; /* by address */
 	size_t nr_wrappers;
+	struct allocator_return *returns;
+	size_t nr_returns;
+	struct tail_jump *jumps; /* file is not set */
+	size_t nr_jumps;
 };
 
 /*

@@ -20,6 +20,8 @@ static int collector__on_event(void *context, void *data, size_t size)
 
 	if (size < sizeof(*event))
 		return 0;
+	if (event->type == EVENT_EXEC && collector->follows_files)
+		probes__consider_exec(&collector->probes, (pid_t)event->tgid);
 	if (event->type != EVENT_FILE)
 		return names__learn(&collector->names, event);
 	if (!collector->follows_files)

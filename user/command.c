@@ -213,8 +213,12 @@ int command__consider_files(struct command *command, struct probes *probes)
 		snprintf(program, sizeof(program), "%s", next);
 	if (probes__consider(probes, program, program) == -ENOMEM)
 		return -ENOMEM;
-	if (program__loader(program, loader, sizeof(loader)) && strstr(loader, "/ld-linux"))
+	if (!program__loader(program, loader, sizeof(loader)))
+		return 0;
+	if (strstr(loader, "/ld-linux"))
 		program__consider_libraries(loader, program, probes);
+	else if (probes__consider(probes, loader, loader) == -ENOMEM) /* musl: it is the libc */
+		return -ENOMEM;
 	return 0;
 }
 

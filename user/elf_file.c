@@ -178,9 +178,10 @@ int elf_file__read(const struct elf_file *file, __u64 address, void *buffer, siz
 	return pread_all(file->fd, buffer, size, load->offset + (address - load->address));
 }
 
-int elf_file__find_text(const struct elf_file *file, const char *text, char *after, size_t size)
+int elf_file__find_text(const struct elf_file *file, const char *text, size_t before, char *string,
+			size_t size)
 {
-	size_t length = strlen(text), keep = length + size, done = 0;
+	size_t length = strlen(text), keep = before + length + size, done = 0;
 	int err = -ENOENT;
 	char *block;
 	unsigned int i;
@@ -205,15 +206,16 @@ int elf_file__find_text(const struct elf_file *file, const char *text, char *aft
 				err = -EINVAL;
 				break;
 			}
-			found = memmem(block, n, text, length);
+			found = n > before ? memmem(block + before, n - before, text, length) :
+					     NULL;
 			if (!found)
 				continue;
-			found += length;
+			found -= before;
 			left = n - (size_t)(found - block);
 			if (left > size - 1)
 				left = size - 1;
-			memcpy(after, found, left);
-			after[left] = '\0';
+			memcpy(string, found, left);
+			string[left] = '\0';
 			err = 0;
 		}
 	}
@@ -258,6 +260,7 @@ static int find_table(const struct elf_file *file, __u32 type, GElf_Shdr *header
 int elf_file__each_function(const struct elf_file *file, __u32 table, elf_function_visit *visit,
 			    void *context)
 {
+	const char *unit = NULL;
 	GElf_Shdr header;
 	Elf_Data *data;
 	size_t entry;
@@ -274,6 +277,8 @@ int elf_file__each_function(const struct elf_file *file, __u32 table, elf_functi
 
 		if (!gelf_getsym(data, i, &symbol))
 			return -EINVAL;
+		if (GELF_ST_TYPE(symbol.st_info) == STT_FILE)
+			unit = elf_strptr(file->elf, header.sh_link, symbol.st_name);
 		if (GELF_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_shndx == SHN_UNDEF ||
 		    symbol.st_shndx == SHN_ABS || !symbol.st_value)
 			continue;
@@ -282,6 +287,7 @@ int elf_file__each_function(const struct elf_file *file, __u32 table, elf_functi
 		function.name = elf_strptr(file->elf, header.sh_link, symbol.st_name);
 		function.address = symbol.st_value;
 		function.size = symbol.st_size;
+		function.unit = GELF_ST_BIND(symbol.st_info) == STB_LOCAL ? unit : NULL;
 		if (!function.name || function.address + function.size < function.address)
 			return -EINVAL;
 		err = visit(&function, context);
@@ -289,6 +295,47 @@ int elf_file__each_function(const struct elf_file *file, __u32 table, elf_functi
 			return err;
 	}
 	return 0;
+}
+
+/* Looks in one section of relocations; 1: not there. */
+static int find_import(const struct elf_file *file, Elf_Scn *section, const GElf_Shdr *header,
+		       __u64 slot, __u64 *address)
+{
+	Elf_Data *data = section_data(file, section);
+	Elf_Scn *table = elf_getscn(file->elf, header->sh_link);
+	Elf_Data *symbols = section_data(file, table);
+	GElf_Sym symbol;
+	GElf_Rela entry;
+	int i;
+
+	if (!data || !symbols)
+		return 1;
+	for (i = 0; gelf_getrela(data, i, &entry); i++) {
+		if (entry.r_offset != slot)
+			continue;
+		if (!gelf_getsym(symbols, (int)GELF_R_SYM(entry.r_info), &symbol) ||
+		    symbol.st_shndx == SHN_UNDEF || !symbol.st_value)
+			return -ENOENT;
+		*address = symbol.st_value;
+		return 0;
+	}
+	return 1;
+}
+
+int elf_file__import(const struct elf_file *file, __u64 slot, __u64 *address)
+{
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+	int err;
+
+	while ((section = elf_nextscn(file->elf, section)) != NULL) {
+		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_RELA)
+			continue;
+		err = find_import(file, section, &header, slot, address);
+		if (err <= 0)
+			return err;
+	}
+	return -ENOENT;
 }
 
 /* The first entry of the dynamic section with a tag. */

@@ -39,6 +39,7 @@ struct elf_function {
 	const char *name;
 	__u64 address;
 	__u64 size;
+	const char *unit; /* source or object file of a local one, as far as the table says */
 };
 
 /* Called for each function; anything but 0 ends the walk and is its result. */
@@ -61,10 +62,18 @@ int elf_file__each_function(const struct elf_file *file, __u32 table, elf_functi
 			    void *context);
 
 /*
- * Copies the string that follows text, at the first place in the segments where that stands, cut
- * to size with its end mark. -ENOENT: nowhere in the first few megabytes.
+ * What a slot of the global offset table is filled with by name, if the file defines that itself:
+ * its address. -ENOENT: another file's, or nothing.
  */
-int elf_file__find_text(const struct elf_file *file, const char *text, char *after, size_t size);
+int elf_file__import(const struct elf_file *file, __u64 slot, __u64 *address);
+
+/*
+ * Copies the string that begins `before` bytes ahead of text and holds it, at the first place in
+ * the segments where that stands, cut to size with its end mark. -ENOENT: nowhere in the first few
+ * megabytes.
+ */
+int elf_file__find_text(const struct elf_file *file, const char *text, size_t before, char *string,
+			size_t size);
 
 /* A program that needs no loader and no library. */
 bool elf_file__is_static(const struct elf_file *file);

@@ -19,21 +19,14 @@
 #include "log.h"
 #include "mapped_file.h"
 #include "maps_line.h"
+#include "probe_attach.h"
 #include "probes.h"
 #include "session.h"
 #include "session_maps.h"
 
 #define CALIBRATION_CALLS 400
-#define MAX_SITES 32
 
-/* What one link probes: the sites of one file that share a program. */
-struct site_list {
-	__u64 offsets[MAX_SITES];
-	__u64 cookies[MAX_SITES];
-	size_t nr;
-};
-
-static int probes__refuse(struct probes *probes, const char *path, const char *why)
+int probes__refuse(struct probes *probes, const char *path, const char *why)
 {
 	struct refused_file *refusals, refusal;
 
@@ -53,160 +46,11 @@ static int probes__refuse(struct probes *probes, const char *path, const char *w
 	return 0;
 }
 
-static int probed_file__add_fd(struct probed_file *file, int fd)
+/* Never operator new: an exception that goes through the trampoline aborts the program. */
+static bool function__has_return_probe(const struct allocator_function *function)
 {
-	int *fds;
-
-	fds = realloc(file->link_fds, (file->nr_link_fds + 1) * sizeof(int));
-	if (!fds) {
-		close(fd);
-		return -ENOMEM;
-	}
-	file->link_fds = fds;
-	file->link_fds[file->nr_link_fds++] = fd;
-	return 0;
-}
-
-static int probed_file__add_link(struct probed_file *file, struct bpf_link *link)
-{
-	struct bpf_link **links;
-
-	links = realloc(file->links, (file->nr_links + 1) * sizeof(struct bpf_link *));
-	if (!links) {
-		bpf_link__destroy(link);
-		return -ENOMEM;
-	}
-	file->links = links;
-	file->links[file->nr_links++] = link;
-	return 0;
-}
-
-/* Without uprobe_multi: one perf event for each site. pid 0: everyone. */
-static int probes__attach_singly(struct probes *probes, struct probed_file *file,
-				 struct bpf_program *program, bool at_return, const char *path,
-				 const struct site_list *sites, pid_t pid)
-{
-	(void)probes;
-	for (size_t i = 0; i < sites->nr; i++) {
-		LIBBPF_OPTS(bpf_uprobe_opts, attach_options, .retprobe = at_return,
-			    .bpf_cookie = sites->cookies[i]);
-		struct bpf_link *link;
-		int error;
-
-		link = bpf_program__attach_uprobe_opts(program, pid ? pid : -1, path,
-						       sites->offsets[i], &attach_options);
-		if (!link)
-			return -errno;
-		error = probed_file__add_link(file, link);
-		if (error)
-			return error;
-	}
-	return 0;
-}
-
-static int probes__attach_for(struct probes *probes, struct probed_file *file,
-			      enum uprobe_kind kind, const char *path,
-			      const struct site_list *sites, pid_t pid)
-{
-	struct bpf_program *program = session__program(probes->session, kind);
-	int fd;
-
-	if (!sites->nr)
-		return 0;
-	if (!probes->session->features.multi)
-		return probes__attach_singly(probes, file, program, kind == UPROBE_RETURN, path,
-					     sites, pid);
-	fd = uprobe__attach(bpf_program__fd(program), kind, path, sites->offsets, sites->cookies,
-			    sites->nr, pid);
-	if (fd < 0)
-		return fd;
-	return probed_file__add_fd(file, fd);
-}
-
-/* Has the process mapped this file's text? By the numbers of maps. */
-static bool proc__maps_file(pid_t pid, struct file_id id)
-{
-	char path[64], line[512];
-	bool found = false;
-	FILE *maps;
-
-	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
-	maps = fopen(path, "re");
-	if (!maps)
-		return false;
-	while (!found && fgets(line, sizeof(line), maps)) {
-		unsigned int major, minor;
-		unsigned long long inode;
-
-		if (sscanf(line, "%*x-%*x %*s %*x %x:%x %llu", &major, &minor, &inode) == 3)
-			found = inode == id.inode && makedev(major, minor) == id.device;
-	}
-	fclose(maps);
-	return found;
-}
-
-/*
- * One process that cannot be probed (its memory cgroup is full, say) makes the kernel refuse the
- * whole host. Then process by process, and those that refuse are listed; processes that start
- * later are not covered.
- */
-static int probes__attach_each(struct probes *probes, struct probed_file *file,
-			       enum uprobe_kind kind, const char *path,
-			       const struct site_list *sites, int refused)
-{
-	char name[64], why[96];
-	struct dirent *entry;
-	size_t attached = 0;
-	int error = 0;
-	DIR *proc;
-
-	proc = opendir("/proc");
-	if (!proc)
-		return refused;
-	while (error != -ENOMEM && (entry = readdir(proc))) {
-		pid_t pid = atoi(entry->d_name);
-
-		if (pid <= 0 || pid == getpid() || !proc__maps_file(pid, file->id))
-			continue;
-		error = probes__attach_for(probes, file, kind, path, sites, pid);
-		attached += !error;
-		if (!error || error == -ESRCH)
-			continue;
-		snprintf(name, sizeof(name), "process %d", pid);
-		snprintf(why, sizeof(why), "cannot be probed: %s", strerror(-error));
-		error = probes__refuse(probes, name, why);
-	}
-	closedir(proc);
-	if (!attached)
-		return refused;
-	log__warning("%s is probed process by process (%s): those that start now are not seen",
-		     file->path, strerror(-refused));
-	return 0;
-}
-
-static int probes__attach_sites(struct probes *probes, struct probed_file *file,
-				enum uprobe_kind kind, const char *path,
-				const struct site_list *sites)
-{
-	int error;
-
-	if (!probes->nr_pids) {
-		error = probes__attach_for(probes, file, kind, path, sites, 0);
-		if (error)
-			error = probes__attach_each(probes, file, kind, path, sites, error);
-		return error;
-	}
-	for (size_t i = 0; i < probes->nr_pids; i++) {
-		error = probes__attach_for(probes, file, kind, path, sites, probes->pids[i]);
-		if (error && error != -ESRCH)
-			return error;
-	}
-	return 0;
-}
-
-static bool function__returns_block(enum alloc_function function)
-{
-	return function != FUNCTION_FREE && function != FUNCTION_MALLOPT;
+	return function->function != FUNCTION_FREE && function->function != FUNCTION_MALLOPT &&
+	       !function->is_new;
 }
 
 /*
@@ -227,19 +71,36 @@ static int probes__attach(struct probes *probes, struct probed_file *file, __u32
 
 		if (function->function == FUNCTION_FREE && !full)
 			continue;
+		if (full && function->is_new && !function->has_returns) {
+			log__note("not probed at depth full: %s of %s: where it returns is not "
+				  "understood",
+				  function->name, file->path);
+			continue;
+		}
 		if (entries.nr >= MAX_SITES || sessions.nr >= MAX_SITES)
 			return -E2BIG;
-		if (session && function__returns_block(function->function))
+		if (session && function__has_return_probe(function))
 			sites = &sessions;
 		sites->offsets[sites->nr] = function->site_offset;
 		sites->cookies[sites->nr++] =
 			COOKIE_MAKE(number, function->function, function->site_address);
 	}
-	for (size_t i = 0; full && !session && i < entries.nr; i++) {
-		if (!function__returns_block(COOKIE_FUNCTION(entries.cookies[i])))
+	for (size_t i = 0; full && !session && i < file->file->nr_functions; i++) {
+		const struct allocator_function *function = &file->file->functions[i];
+
+		if (!function__has_return_probe(function))
 			continue;
-		returns.offsets[returns.nr] = entries.offsets[i];
-		returns.cookies[returns.nr++] = entries.cookies[i];
+		returns.offsets[returns.nr] = function->site_offset;
+		returns.cookies[returns.nr++] =
+			COOKIE_MAKE(number, function->function, function->site_address);
+	}
+	for (size_t i = 0; full && i < file->file->nr_returns; i++) {
+		const struct allocator_return *ret = &file->file->returns[i];
+
+		if (entries.nr >= MAX_SITES)
+			return -E2BIG;
+		entries.offsets[entries.nr] = ret->offset;
+		entries.cookies[entries.nr++] = COOKIE_MAKE(number, FUNCTION_RETURN, ret->address);
 	}
 	/* Returns before entries: an entry without its return would be a request left open. */
 	error = probes__attach_sites(probes, file, UPROBE_RETURN, path, &returns);
@@ -250,21 +111,9 @@ static int probes__attach(struct probes *probes, struct probed_file *file, __u32
 	return error;
 }
 
-static void probed_file__detach(struct probed_file *file)
-{
-	while (file->nr_link_fds)
-		close(file->link_fds[--file->nr_link_fds]);
-	while (file->nr_links)
-		bpf_link__destroy(file->links[--file->nr_links]);
-	free(file->link_fds);
-	free(file->links);
-	file->link_fds = NULL;
-	file->links = NULL;
-}
-
 /* Takes the file over. */
 static int probes__add(struct probes *probes, struct allocator_file *file, struct file_id id,
-		       const char *openable, const char *shown)
+		       const struct file_key *key, const char *openable, const char *shown)
 {
 	struct probed_file *files, *probed;
 	__u32 number = probes->nr_files;
@@ -290,7 +139,7 @@ static int probes__add(struct probes *probes, struct allocator_file *file, struc
 		allocator_file__free(file);
 		return -ENOMEM;
 	}
-	error = session__describe_file(probes->session, number, file);
+	error = session__describe_file(probes->session, number, key, file);
 	if (!error)
 		error = probes__attach(probes, probed, number, openable);
 	if (error) {
@@ -304,6 +153,28 @@ static int probes__add(struct probes *probes, struct allocator_file *file, struc
 	probes->nr_files++;
 	log__note("probed: %s (%s), %zu functions", shown, file->name, file->nr_functions);
 	return 0;
+}
+
+/*
+ * Two overlays of one file have one inode, with one set of probes, whatever stat() says of them.
+ * Takes the file over.
+ */
+static int probes__add_once(struct probes *probes, struct allocator_file *file, struct file_id id,
+			    int fd, const char *openable, const char *shown)
+{
+	struct file_key key = {};
+	int added;
+
+	if (session__identify_file(probes->session, fd, &key)) {
+		/* As the kernel has it but on overlays and btrfs. Its dev_t has 20 minor bits. */
+		key.inode = id.inode;
+		key.device = major(id.device) << 20 | minor(id.device);
+	}
+	added = file_set__add(&probes->probed, (struct file_id){ key.device, key.inode });
+	if (added == 1)
+		return probes__add(probes, file, id, &key, openable, shown);
+	allocator_file__free(file);
+	return added;
 }
 
 int probes__consider(struct probes *probes, const char *openable, const char *shown)
@@ -331,7 +202,7 @@ int probes__consider(struct probes *probes, const char *openable, const char *sh
 		error = allocator_file__read(fd, &file, &why);
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 		if (!error)
-			error = probes__add(probes, file, id, path, shown);
+			error = probes__add_once(probes, file, id, fd, path, shown);
 		else if (error == -EOPNOTSUPP || error == -EINVAL)
 			error = why ? probes__refuse(probes, shown, why) : 0;
 		else if (error != -ENOMEM)
@@ -380,6 +251,19 @@ int probes__consider_process(struct probes *probes, pid_t pid)
 	fclose(maps);
 	file_set__free(&seen);
 	return error;
+}
+
+int probes__consider_exec(struct probes *probes, pid_t pid)
+{
+	struct stat status;
+	char path[64];
+	int added;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	if (stat(path, &status))
+		return -errno;
+	added = file_set__add(&probes->programs, (struct file_id){ status.st_dev, status.st_ino });
+	return added == 1 ? probes__consider_process(probes, pid) : added;
 }
 
 int probes__consider_host(struct probes *probes)
@@ -445,5 +329,7 @@ void probes__free(struct probes *probes)
 	free(probes->files);
 	free(probes->refusals);
 	file_set__free(&probes->seen);
+	file_set__free(&probes->programs);
+	file_set__free(&probes->probed);
 	memset(probes, 0, sizeof(*probes));
 }

@@ -36,7 +36,9 @@ struct probes {
 	enum probe_depth depth;
 	const pid_t *pids; /* probe in these only; nr_pids 0: wherever the file is mapped */
 	size_t nr_pids;
-	struct file_set seen;
+	struct file_set seen; /* by stat() */
+	struct file_set programs; /* that were begun, by stat() */
+	struct file_set probed; /* as the kernel knows them */
 	struct probed_file *files; /* index is the file's number */
 	size_t nr_files;
 	struct refused_file *refusals;
@@ -44,6 +46,9 @@ struct probes {
 	bool detached;
 	__u64 detached_ns;
 };
+
+/* Notes a file or process that has no probes, for the report. 0, or -ENOMEM. */
+int probes__refuse(struct probes *probes, const char *path, const char *why);
 
 /*
  * Looks at a file by a path that can be opened (a magic link, say) and probes it if it has a
@@ -61,6 +66,12 @@ int probes__consider_link(struct probes *probes, const char *link);
  * when its mappings may not be read.
  */
 int probes__consider_process(struct probes *probes, pid_t pid);
+
+/*
+ * A process has begun another program: that file, and what the kernel has mapped with it, come
+ * without a system call. As probes__consider_process; costs little where the program is known.
+ */
+int probes__consider_exec(struct probes *probes, pid_t pid);
 
 /* Every process of the host. Those that cannot be read are passed over. */
 int probes__consider_host(struct probes *probes);

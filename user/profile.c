@@ -60,6 +60,7 @@ static const char *const loss_names[NR_LOSSES] = {
 	[LOSS_FAULT_ENTRY_MISSED] = "fault_entry_missed",
 	[LOSS_RING_FULL] = "ring_full",
 	[LOSS_CALL_ROWS_FULL] = "call_rows_full",
+	[LOSS_CALLER_UNKNOWN] = "caller_unknown",
 };
 
 static const char *const event_kind_names[NR_EVENT_KINDS] = {

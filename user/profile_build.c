@@ -28,6 +28,17 @@ const struct size_entry *snapshot__sizes_of(const struct snapshot *snapshot, __u
 	return snapshot->sizes + low;
 }
 
+static bool probes__have(const struct probes *probes, const char *name)
+{
+	for (size_t i = 0; i < probes->nr_files; i++) {
+		const char *slash = strrchr(probes->files[i].path, '/');
+
+		if (slash && !strcmp(slash + 1, name))
+			return true;
+	}
+	return false;
+}
+
 /* What the process was seen to enter, or has mapped; NULL: neither. */
 static char *profile_build__allocator(struct collector *collector, const struct process *process)
 {
@@ -36,6 +47,10 @@ static char *profile_build__allocator(struct collector *collector, const struct 
 
 	if (!process->identity.ended)
 		foreign = proc__foreign_allocator(process->identity.tgid);
+	if (foreign && probes__have(&collector->probes, foreign)) {
+		free(foreign);
+		foreign = NULL;
+	}
 	if (file && file <= collector->probes.nr_files) {
 		const char *name = collector->probes.files[file - 1].file->name;
 

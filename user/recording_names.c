@@ -130,6 +130,8 @@ const char *alloc_function__name(enum alloc_function function)
 		[FUNCTION_FREE] = "free",
 		[FUNCTION_MALLOPT] = "mallopt",
 		[FUNCTION_CALIBRATE] = "calibrate",
+		[FUNCTION_RETURN] = "return",
+		[FUNCTION_REALLOCARRAY] = "reallocarray",
 	};
 
 	return (unsigned int)function < NR_FUNCTIONS && names[function] ? names[function] : "?";

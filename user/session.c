@@ -94,6 +94,7 @@ static int session__load(struct session *session, const struct options *options,
 					      uprobe__attach_type(UPROBE_SESSION));
 	bpf_program__set_autoload(skeleton->progs.alloc_session,
 				  with_session && options->depth == DEPTH_FULL);
+	bpf_program__set_autoload(skeleton->progs.identify_file, true);
 	error = allocpath_bpf__load(skeleton);
 	if (error) {
 		allocpath_bpf__destroy(skeleton);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "allocator_file.h"
 #include "session.h"
@@ -27,19 +28,61 @@ struct bpf_program *session__program(struct session *session, enum uprobe_kind k
 	}
 }
 
-int session__describe_file(struct session *session, __u32 number, const struct allocator_file *file)
+int session__identify_file(struct session *session, int fd, struct file_key *key)
 {
-	struct file_range range = { .low = file->low, .high = file->high };
+	struct file_question question = {};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &question, .ctx_size_in = sizeof(question),
+		    .ctx_out = &question, .ctx_size_out = sizeof(question));
+	int error, program = bpf_program__fd(session->skeleton->progs.identify_file);
+	void *mapping;
+
+	if (program < 0)
+		return -EOPNOTSUPP;
+	/* Mapped and never read: it may be cut short at any time. */
+	mapping = mmap(NULL, 1, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (mapping == MAP_FAILED)
+		return -errno;
+	question.address = (__u64)(unsigned long)mapping;
+	error = bpf_prog_test_run_opts(program, &run);
+	munmap(mapping, 1);
+	if (!error && !question.key.inode)
+		error = -ENOENT;
+	*key = question.key;
+	return error;
+}
+
+int session__describe_file(struct session *session, __u32 number, const struct file_key *key,
+			   const struct allocator_file *file)
+{
+	struct allocpath_bpf *skeleton = session->skeleton;
+	struct file_place place = { .shift = file->shift, .number = number };
+	struct file_range range = {
+		.low = file->low,
+		.high = file->high,
+		.own_from = file->own_from,
+		.own_slack = file->own_slack,
+		.flags = file->flags,
+	};
+	__u32 one = 1;
 	int error;
 
-	error = bpf_map_update_elem(bpf_map__fd(session->skeleton->maps.files), &number, &range, 0);
+	error = bpf_map_update_elem(bpf_map__fd(skeleton->maps.files), &number, &range, 0);
 	for (size_t i = 0; !error && i < file->nr_wrappers; i++) {
-		struct wrapper_key key = { .file = number, .address = file->wrappers[i].address };
+		struct wrapper_key wrapper = { .file = number,
+					       .address = file->wrappers[i].address };
 		struct wrapper_site site = { .return_slot = file->wrappers[i].return_slot };
 
-		error = bpf_map_update_elem(bpf_map__fd(session->skeleton->maps.wrapper_sites),
-					    &key, &site, 0);
+		error = bpf_map_update_elem(bpf_map__fd(skeleton->maps.wrapper_sites), &wrapper,
+					    &site, 0);
 	}
+	for (size_t i = 0; !error && i < file->nr_jumps; i++) {
+		struct tail_jump jump = file->jumps[i];
+
+		jump.file = number;
+		error = bpf_map_update_elem(bpf_map__fd(skeleton->maps.tail_jumps), &jump, &one, 0);
+	}
+	if (!error)
+		error = bpf_map_update_elem(bpf_map__fd(skeleton->maps.places), key, &place, 0);
 	return error;
 }
 

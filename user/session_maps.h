@@ -16,8 +16,14 @@ struct session;
 /* The program for a kind of allocation probe. */
 struct bpf_program *session__program(struct session *session, enum uprobe_kind kind);
 
-/* Tells the programs a file's range and wrappers. 0, or -errno (-E2BIG: the map is full). */
-int session__describe_file(struct session *session, __u32 number,
+/*
+ * The file behind a descriptor as the kernel knows it: on an overlay not what stat() tells.
+ * 0, or -errno: then it cannot be known here.
+ */
+int session__identify_file(struct session *session, int fd, struct file_key *key);
+
+/* Tells the programs all of a file. 0, or -errno (-E2BIG: a map is full). */
+int session__describe_file(struct session *session, __u32 number, const struct file_key *key,
 			   const struct allocator_file *file);
 
 /* Targets: a process, the command (from its first exec on), or a cgroup by a descriptor. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "decode.h"
+#include "stack_depth.h"
 
 #define MAX_WRAPPER_BYTES 4096 /* mremap, the largest in 2.36, has 170 */
 #define MAX_FILE_WRAPPERS 64 /* 9 in 2.36; all files together have MAX_WRAPPER_SITES */
@@ -28,6 +29,7 @@ int wrapper_sites__name(const char *name)
 		{ "munmap", WRAPPER_MUNMAP },	{ "mprotect", WRAPPER_MPROTECT },
 		{ "mremap", WRAPPER_MREMAP },	{ "brk", WRAPPER_BRK },
 		{ "madvise", WRAPPER_MADVISE }, { "sbrk", WRAPPER_SBRK },
+		{ "syscall", WRAPPER_SYSCALL },
 	};
 	size_t i;
 
@@ -38,25 +40,16 @@ int wrapper_sites__name(const char *name)
 	return -ENOENT;
 }
 
-static bool is_wrapper(const struct search *search, __u64 address)
-{
-	size_t i;
-
-	for (i = 0; i < NR_WRAPPERS; i++) {
-		if (search->functions->address[i] == address)
-			return true;
-	}
-	return false;
-}
-
-static int add_site(struct search *search, __u64 address)
+static int add_site(struct search *search, const struct stack_depth *depth, __u64 address)
 {
 	__s32 slot;
 	int err;
 
 	err = eh_frame__return_slot(search->frame, address, &slot);
-	if (err)
-		return err == -ENOMEM ? err : 0; /* a place without a slot stops the walk there */
+	if (err == -ENOMEM)
+		return err;
+	if (err && stack_depth__at(depth, address, &slot))
+		return 0; /* a place without a slot stops the walk there */
 	if (address >> 32 || search->nr_wrappers == MAX_FILE_WRAPPERS)
 		return -EOPNOTSUPP;
 	search->wrappers[search->nr_wrappers++] = (struct wrapper){
@@ -66,10 +59,11 @@ static int add_site(struct search *search, __u64 address)
 	return 0;
 }
 
-/* Where the thread goes on after each system call, and after each call of another wrapper. */
+/* Where the thread goes on after each system call, and after each call of another function. */
 static int add_function(struct search *search, __u64 address, __u64 size)
 {
 	unsigned char code[MAX_WRAPPER_BYTES];
+	struct stack_depth depth;
 	int err;
 
 	if (!address)
@@ -77,22 +71,19 @@ static int add_function(struct search *search, __u64 address, __u64 size)
 	if (!size || size > sizeof(code))
 		return -EOPNOTSUPP;
 	err = elf_file__read(search->frame->file, address, code, size);
+	if (!err)
+		err = stack_depth__open(&depth, &search->decoder, code, size, address);
 	if (err)
 		return err;
 	decoder__start(&search->decoder, code, size, address);
-	while (decoder__next(&search->decoder)) {
+	while (!err && decoder__next(&search->decoder)) {
 		unsigned int id = search->decoder.instruction->id;
-		__u64 target;
 
-		if (id != X86_INS_SYSCALL &&
-		    (id != X86_INS_CALL || !decoder__target(&search->decoder, &target) ||
-		     !is_wrapper(search, target)))
-			continue;
-		err = add_site(search, search->decoder.address);
-		if (err)
-			return err;
+		if (id == X86_INS_SYSCALL || id == X86_INS_CALL)
+			err = add_site(search, &depth, search->decoder.address);
 	}
-	return 0;
+	stack_depth__close(&depth);
+	return err;
 }
 
 static int compare_wrappers(const void *a, const void *b)
@@ -103,14 +94,8 @@ static int compare_wrappers(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-/* Without these three a growing call could not be charged to anyone. */
-static bool is_needed(size_t name)
-{
-	return name == WRAPPER_MMAP || name == WRAPPER_BRK || name == WRAPPER_SBRK;
-}
-
 int wrapper_sites__find(const struct eh_frame *frame, const struct wrapper_functions *functions,
-			struct wrapper **wrappers, size_t *nr_wrappers)
+			unsigned int needed, struct wrapper **wrappers, size_t *nr_wrappers)
 {
 	struct search search = { .frame = frame, .functions = functions };
 	struct wrapper *found;
@@ -124,13 +109,13 @@ int wrapper_sites__find(const struct eh_frame *frame, const struct wrapper_funct
 		size_t before = search.nr_wrappers;
 
 		err = add_function(&search, functions->address[i], functions->size[i]);
-		if (!err && is_needed(i) && search.nr_wrappers == before)
+		if (!err && (needed & 1u << i) && search.nr_wrappers == before)
 			err = -EOPNOTSUPP;
 	}
 	decoder__close(&search.decoder);
 	if (err)
 		return err;
-	found = malloc(search.nr_wrappers * sizeof(*found));
+	found = malloc((search.nr_wrappers + 1) * sizeof(*found));
 	if (!found)
 		return -ENOMEM;
 	memcpy(found, search.wrappers, search.nr_wrappers * sizeof(*found));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The places in libc's bare system call wrappers, and in sbrk, from which the caller's return
- * address can be found. From the .eh_frame of each file, never constants: other builds differ.
+ * address can be found; gperftools has wrappers of its own around those. From each file's code
+ * and .eh_frame, never constants: other builds differ.
  */
 #ifndef ALLOCPATH_WRAPPER_SITES_H
 #define ALLOCPATH_WRAPPER_SITES_H
@@ -18,6 +19,7 @@ enum wrapper_name {
 	WRAPPER_BRK,
 	WRAPPER_MADVISE,
 	WRAPPER_SBRK,
+	WRAPPER_SYSCALL,
 	NR_WRAPPERS,
 };
 
@@ -31,8 +33,12 @@ struct wrapper_functions {
  */
 int wrapper_sites__name(const char *name);
 
-/* Array and count are the caller's to free. -EOPNOTSUPP: mmap, brk or sbrk is not understood. */
+/*
+ * The frame needs nothing but its file: what .eh_frame does not tell is decoded. needed: bits of
+ * enum wrapper_name, without which a growing call could not be charged to anyone; -EOPNOTSUPP:
+ * one of these is not there or not understood. The array is the caller's to free.
+ */
 int wrapper_sites__find(const struct eh_frame *frame, const struct wrapper_functions *functions,
-			struct wrapper **wrappers, size_t *nr_wrappers);
+			unsigned int needed, struct wrapper **wrappers, size_t *nr_wrappers);
 
 #endif

@@ -100,17 +100,15 @@ def no_site_is_a_nop(context, depth):
     fail_if(found)
 
 
-@test
-def own_malloc_is_left_alone(context):
-    """A library that brings its own malloc is no glibc: nothing is attached to it."""
+@each(DEPTHS)
+def preloaded_forwarder(context, depth):
+    """Functions that begin with a five-byte nop and jump to glibc's: one request, and no harm."""
     library = os.path.join(harness.PROGRAMS, "libnop5.so")
-    command = ["env", f"LD_PRELOAD={library}", *FORKING["fork"]]
-    report = context.measure(command)
-    found = [row for row in report.json["attached"] if row["file"] == library]
-    if found:
-        raise Failure(*map(str, found))
-    if not [row for row in report.json["not_attached"] if row["file"] == library]:
-        raise Failure("it is not in not_attached", *map(str, report.json["not_attached"]))
+    report = context.measure(FORKING["fork_tree"], depth, environment={"LD_PRELOAD": library})
+    row = _attached_file(report, library)
+    found = [str(function) for function in row["functions"]
+             if _bytes_at(library, function["site"], 5) in FIVE_BYTE_NOPS]
+    fail_if(found + compare.truths(report) + compare.books(report) + compare.nothing_lost(report))
 
 
 @each(DEPTHS)
@@ -250,17 +248,15 @@ def no_libc(context, depth):
 
 @test
 def static_libc(context):
-    """A static program has a malloc of its own that is not probed, and the report says so."""
+    """A static program has its own copy of glibc's malloc, which is probed like any other."""
     report = context.measure([program("static_libc")])
     (process,) = report.processes
-    rows = [row["why"] for row in report.json["not_attached"]
-            if row["file"].endswith("/static_libc")]
-    if process["requests"]["count"] or process["allocator"]:
-        raise Failure(f"requests: {process['requests']} of {process['allocator']}")
-    if not rows or "static" not in rows[0]:
-        raise Failure("not_attached does not say why", *map(str, report.json["not_attached"]))
-    if process["syscalls"]["mmap"]["anon_bytes"] < 1000000:
-        raise Failure(f"its mapping is missing: {process['syscalls']['mmap']}")
+    rows = [row for row in process["sizes"] if row["min"] <= 1000000 <= row["max"]]
+    if len(rows) != 1 or rows[0]["count"] != 1 or rows[0]["mmap"] != 1:
+        raise Failure(f"a block of 1000000 bytes: {rows}")
+    if process["allocator"] != "glibc (entered)":
+        raise Failure(f"its allocator: {process['allocator']}")
+    fail_if(compare.books(report) + compare.nothing_lost(report))
 
 
 NARROW = """
