@@ -246,12 +246,15 @@ class Context:
         ended = self.finish(process)
         return self._report(process, output, ended, status, depth)
 
-    def measure_running(self, command, depth="full", options=(), attach_at=1):
+    def measure_running(self, command, depth="full", options=(), attach_at=1, environment=None,
+                        nr_truths=1):
         """allocpath -p PID on a program that waits for it (TRUTH_WAIT in truth_print.h).
 
-        attach_at: which of the program's "ready" lines is the one to attach at.
+        attach_at: which of the program's "ready" lines is the one to attach at. nr_truths: how
+        many it and its children tell.
         """
-        target = self.start(command, environment={"TRUTH_WAIT": "1"}, stdin=subprocess.PIPE)
+        target = self.start(command, environment={"TRUTH_WAIT": "1", **(environment or {})},
+                            stdin=subprocess.PIPE)
         target.stdin.write(b"g" * (attach_at - 1))
         target.stdin.flush()
         self.wait_for(
@@ -261,7 +264,8 @@ class Context:
         tool = self.start_tool("--probes", depth, *options, "-p", target.pid)
         target.stdin.write(b"g")
         target.stdin.flush()
-        self.wait_for(lambda: "}\n" in self.stderr_of(target), f"the truth of {command[0]}")
+        self.wait_for(lambda: self.stderr_of(target).count("}\n") >= nr_truths,
+                      f"the truth of {command[0]}")
         report = self.end_tool(tool, depth)
         target.stdin.close()
         if self.finish(target):
@@ -308,7 +312,7 @@ class Context:
                 raise Failure(f"waited {timeout} s for {what}")
             time.sleep(0.02)
 
-    def wait_attached(self, tool, pid, depth):
+    def wait_attached(self, tool, pid, depth, probed="libc.so.6"):
         """Until the probes stand in the process's text, and no more of them come."""
         if depth == "kernel":
             time.sleep(2)
@@ -318,7 +322,7 @@ class Context:
         for _ in range(200):
             if tool.poll() is not None:
                 raise Failure("allocpath ended early", *self.stderr_of(tool).splitlines()[-15:])
-            now = changed_text(pid)
+            now = changed_text(pid, probed)
             stable = stable + 1 if now and now == before else 0
             if stable == 5:
                 return
@@ -338,7 +342,7 @@ def changed_text(pid, name="libc.so.6"):
         low, high = (int(part, 16) for part in line[0].split("-"))
         offset = int(line[2], 16)
         with open(f"/proc/{pid}/mem", "rb") as memory, open(
-            f"/proc/{pid}/map_files/{line[0]}", "rb"
+            f"/proc/{pid}/map_files/{low:x}-{high:x}", "rb"
         ) as file:
             memory.seek(low)
             file.seek(offset)

@@ -160,7 +160,7 @@ static void vfork_and(bool exec)
 	prepare();
 	pid = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork): it is the case */
 	if (!pid) {
-		inherited[6] = t_malloc(300000);
+		inherited[6] = t_malloc(300000); /* NOLINT: that is the case */
 		inherited[7] = t_malloc(600);
 		t_free(inherited[0]);
 		t_free(inherited[6]);

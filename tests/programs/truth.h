@@ -88,6 +88,7 @@ static struct truth {
 	int statm; /* /proc/self/statm, open */
 	bool sizes_full;
 	bool mremap_denied; /* the program had a filter refuse mremap */
+	bool foreign; /* not glibc's allocator: no chunk headers, so no paths, homes and kinds */
 } truth;
 
 static struct truth_live truth_live[TRUTH_LIVE_SLOTS];
@@ -303,6 +304,10 @@ ALWAYS_INLINE void truth_request(struct truth_pages before, uintptr_t block, siz
 		truth.failed++;
 		return;
 	}
+	if (truth.foreign) {
+		truth_book_request(block, size, PATH_POOL, HOME_HEAP);
+		return;
+	}
 	home = truth_home_of(block);
 	if (after.data > before.data)
 		path = home == HOME_MAPPING ? PATH_MMAP : home == HOME_HEAP ? PATH_BRK : PATH_ARENA;
@@ -325,7 +330,7 @@ ALWAYS_INLINE struct truth_old truth_old(uintptr_t block)
 {
 	struct truth_old old = { .address = block };
 
-	if (block) {
+	if (block && !truth.foreign) {
 		old.header = chunk_header(block);
 		if ((old.header & (CHUNK_MAPPED | CHUNK_ARENA)) == CHUNK_ARENA)
 			old.top_heap_size = arena_top_heap_size(block, &old.top_heap);
@@ -340,6 +345,8 @@ ALWAYS_INLINE enum truth_release truth_release_in_pool(struct truth_old old)
 	struct truth_pages after = truth_pages();
 	uintptr_t heap;
 
+	if (truth.foreign)
+		return RELEASE_KEPT;
 	if (!(old.header & CHUNK_ARENA)) {
 		if (after.data >= old.pages.data)
 			return RELEASE_KEPT;

@@ -8,6 +8,7 @@
 #define TRUTH_CALLS_H
 
 #include <errno.h>
+#include <link.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -23,8 +24,14 @@ static void *(*volatile libc_memalign)(size_t, size_t) = memalign;
 static void *(*volatile libc_aligned_alloc)(size_t, size_t) = aligned_alloc;
 static int (*volatile libc_posix_memalign)(void **, size_t, size_t) = posix_memalign;
 static void *(*volatile libc_valloc)(size_t) = valloc;
+#ifdef __GLIBC__
 static void *(*volatile libc_pvalloc)(size_t) = pvalloc;
 static int (*volatile libc_malloc_trim)(size_t) = malloc_trim;
+#else /* musl has neither, and no mallopt: cases for it do without */
+static void *(*volatile libc_pvalloc)(size_t) = valloc;
+#define libc_malloc_trim(pad) (pad)
+#define mallopt(parameter, value) ((void)(parameter), (value))
+#endif
 
 ALWAYS_INLINE uintptr_t t_malloc(size_t size)
 {
@@ -173,6 +180,18 @@ ALWAYS_INLINE void truth_realloc_pooled(struct truth_old old, uintptr_t old_brea
 	truth_book_request(block, size, path, truth_home_of(block));
 }
 
+/* To size 0 some give a block, as any other, and some only free. */
+ALWAYS_INLINE void truth_realloc_foreign(uintptr_t block, uintptr_t result, size_t size)
+{
+	if (size && !result) {
+		truth.failed++;
+		return;
+	}
+	truth_book_release(block, RELEASE_KEPT);
+	if (result)
+		truth_book_request(result, size, PATH_POOL, HOME_HEAP);
+}
+
 /* A failed one changes nothing; one to size 0 frees; one of NULL is a malloc. */
 ALWAYS_INLINE uintptr_t t_realloc(uintptr_t block, size_t size)
 {
@@ -182,6 +201,8 @@ ALWAYS_INLINE uintptr_t t_realloc(uintptr_t block, size_t size)
 
 	if (!block)
 		truth_request(old.pages, result, size);
+	else if (truth.foreign)
+		truth_realloc_foreign(block, result, size);
 	else if (!size)
 		truth_book_release(block, old.header & CHUNK_MAPPED ? RELEASE_MUNMAP :
 								      truth_release_in_pool(old));
@@ -205,6 +226,8 @@ ALWAYS_INLINE uintptr_t t_reallocarray(uintptr_t block, size_t count, size_t siz
 		return 0;
 	if (!block)
 		truth_request(old.pages, result, count * size);
+	else if (truth.foreign)
+		truth_realloc_foreign(block, result, count * size);
 	else if (old.header & CHUNK_MAPPED)
 		truth_realloc_mapped(old, old_break, result, count * size);
 	else
@@ -214,10 +237,10 @@ ALWAYS_INLINE uintptr_t t_reallocarray(uintptr_t block, size_t count, size_t siz
 
 /*
  * glibc allocates one thing for a thread with a new stack: the vector of its TLS blocks, by
- * calloc: 14 spare entries, two of its own and one for each module with TLS (libc alone), 16
- * bytes each. A stack from the cache still has its vector. Main thread only.
+ * calloc: 14 spare entries, two of its own and one for each module with TLS (libc, and what is
+ * preloaded), 16 bytes each. A stack from the cache still has its vector. Main thread only.
  */
-#define TLS_VECTOR_BYTES ((14 + 2 + 1) * 16ul)
+#define TLS_VECTOR_BYTES ((14 + 2 + truth_tls_modules) * 16ul)
 #define THREAD_STACK_BYTES (128ul << 10) /* small: glibc's cache of 40 MiB never overflows */
 
 struct truth_thread {
@@ -230,6 +253,17 @@ ALWAYS_INLINE struct truth_thread truth_thread_before(void)
 	return (struct truth_thread){ .pages = truth_pages(), .old_break = truth_break() };
 }
 
+static unsigned long truth_tls_modules;
+
+static inline int truth_see_module(struct dl_phdr_info *info, size_t size, void *context)
+{
+	(void)size;
+	(void)context;
+	if (info->dlpi_tls_modid > truth_tls_modules)
+		truth_tls_modules = info->dlpi_tls_modid;
+	return 0;
+}
+
 /* A thread has been created: with a new stack, or with one of the cache? */
 ALWAYS_INLINE void truth_thread_after(struct truth_thread before)
 {
@@ -237,6 +271,10 @@ ALWAYS_INLINE void truth_thread_after(struct truth_thread before)
 
 	if (truth_pages().total == before.pages.total)
 		return;
+#ifndef __GLIBC__
+	return; /* musl has it in the thread's mapping */
+#endif
+	dl_iterate_phdr(truth_see_module, NULL);
 	new_break = truth_break();
 	truth.grown_pages += (new_break - before.old_break) / PAGE;
 	truth_book_request(0, TLS_VECTOR_BYTES, new_break > before.old_break ? PATH_BRK : PATH_POOL,

@@ -8,6 +8,9 @@
  *   by_size                 [size, pool, arena, brk, mmap, remap] for each size asked for
  *   partial                 true: the process also did what it cannot count; by_size is all known
  *
+ * With TRUTH_FOREIGN in the environment the allocator is not glibc's: then paths and homes and
+ * kinds of release are not known, and sizes_total is [size, requests].
+ *
  * With TRUTH_WAIT in the environment a program says "ready" on stderr, then waits for a byte on
  * stdin before it does anything, and for another after its truth: time to attach and to look.
  */
@@ -126,13 +129,29 @@ static inline void truth_put_sizes(void)
 	truth_put("]");
 }
 
+/* [size, requests], where paths are not known. */
+static inline void truth_put_sizes_total(void)
+{
+	truth_put_key("sizes_total");
+	truth_put("[");
+	for (unsigned long i = 0; i < truth.nr_sizes; i++) {
+		truth_put(i ? ", [" : "[");
+		truth_put_number(truth.sizes[i].size);
+		truth_put(", ");
+		truth_put_number(truth.sizes[i].count[PATH_POOL]);
+		truth_put("]");
+	}
+	truth_put("]");
+}
+
 static inline void truth_put_releases(void)
 {
 	unsigned long count = 0;
 
 	truth_put_object("releases");
 	for (int kind = 0; kind < NR_RELEASES; kind++) {
-		truth_put_field(truth_release_names[kind], truth.releases[kind]);
+		if (!truth.foreign)
+			truth_put_field(truth_release_names[kind], truth.releases[kind]);
 		count += truth.releases[kind];
 	}
 	truth_put_field("count", count);
@@ -207,12 +226,16 @@ static inline void truth_send(void)
 static inline void truth_put_ledger(void)
 {
 	truth_put_requests();
-	truth_put_paths();
-	truth_put_sizes();
-	truth_put_home();
+	if (!truth.foreign) {
+		truth_put_paths();
+		truth_put_sizes();
+		truth_put_home();
+		truth_put_growth();
+	} else if (!truth.sizes_full) {
+		truth_put_sizes_total();
+	}
 	truth_put_releases();
 	truth_put_live();
-	truth_put_growth();
 }
 
 /* The whole ledger of this process, as its truth. */
@@ -229,6 +252,7 @@ static inline void truth_open(void)
 	if (truth.statm < 0)
 		_exit(97);
 	truth.first_break = truth_break();
+	truth.foreign = getenv("TRUTH_FOREIGN") != NULL;
 }
 
 static inline void truth_ready(void)
