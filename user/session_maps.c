@@ -31,8 +31,8 @@ struct bpf_program *session__program(struct session *session, enum uprobe_kind k
 int session__identify_file(struct session *session, int fd, struct file_key *key)
 {
 	struct file_question question = {};
-	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &question, .ctx_size_in = sizeof(question),
-		    .ctx_out = &question, .ctx_size_out = sizeof(question));
+	/* The kernel writes the answer where the question stood; it refuses another place. */
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &question, .ctx_size_in = sizeof(question));
 	int error, program = bpf_program__fd(session->skeleton->progs.identify_file);
 	void *mapping;
 
