@@ -51,9 +51,10 @@ static __noinline int caller__find_file(struct caller *caller)
 /*
  * Who made the system call: steps from the wrapper's frame outwards until an address that no
  * wrapper has, and asks whether that one is in the allocator's object. Wrappers are those of the
- * allocator's own file, and those of the file in which the system call was made.
+ * allocator's own file, and those of the file in which the system call was made. A wrapper that
+ * returns through slot, where an open call's return address stands, was jumped to by that call.
  */
-__noinline int caller__is_allocator(__u32 file, __u64 bias, __u64 ip, __u64 sp)
+__noinline int caller__is_allocator(__u32 file, __u64 bias, __u64 ip, __u64 sp, __u64 slot)
 {
 	struct wrapper_key key = {};
 	struct caller caller = {};
@@ -82,6 +83,8 @@ __noinline int caller__is_allocator(__u32 file, __u64 bias, __u64 ip, __u64 sp)
 		if (!site)
 			return 0;
 		sp += site->return_slot;
+		if (sp == slot)
+			return 1;
 		if (bpf_probe_read_user(&ip, sizeof(ip), (void *)sp))
 			return 0;
 		sp += RETURN_SLOT_BYTES;

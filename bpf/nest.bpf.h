@@ -38,9 +38,16 @@ static __noinline int call__jumps_to(struct open_call *call, struct alloc_entry 
 {
 	struct tail_jump jump = {};
 
-	if (!call || !entry || call->sp != entry->sp || call->site == entry->site ||
-	    !call__may_become(call, entry) || !call__stands(entry->ret, call->ret))
+	if (!call || !entry || call->sp != entry->sp || !call__may_become(call, entry) ||
+	    !call__stands(entry->ret, call->ret))
 		return 0;
+	if (call->site == entry->site) {
+		if (call->function == FUNCTION_FREE || call->size != entry->size || call->tailed ||
+		    !(file__flags(call->file) & FILE_REENTERS))
+			return 0;
+		call->tailed = 1;
+		return 1;
+	}
 	if (call->file != entry->file) {
 		if (call->handed_on)
 			return 0;

@@ -93,23 +93,26 @@ __noinline int calls__owner(struct task *record, __u64 ip, __u64 sp)
 	nr_open = record->nr_open;
 	for (int i = 0; i < MAX_OPEN_CALLS; i++) {
 		struct open_call *call;
-		__u64 slot = 0;
+		__u64 slot = 0, jumped = 0;
 
 		if (!nr_open)
 			break;
 		nr_open--;
 		call = &record->open[OPEN_INDEX(nr_open)];
-		if (sp >= call->sp)
+		/* What has a result to keep calls its wrappers. */
+		if (call->function == FUNCTION_FREE && file__flags(call->file) & FILE_FREE_JUMPS)
+			jumped = call->sp;
+		if (sp >= call->sp && sp != jumped)
 			continue;
 		if (RETURN_ADDRESS_ON_STACK) {
 			bpf_probe_read_user(&slot, sizeof(slot), (void *)call->sp);
 			if (!call__stands(slot, call->ret))
 				continue;
 		}
-		if (caller__is_allocator(call->file, call->bias, ip, sp))
+		if (caller__is_allocator(call->file, call->bias, ip, sp, jumped))
 			return nr_open + 1;
 		if (call->handed_on &&
-		    caller__is_allocator(call->inner_file, call->inner_bias, ip, sp))
+		    caller__is_allocator(call->inner_file, call->inner_bias, ip, sp, jumped))
 			return nr_open + 1;
 	}
 	return 0;
@@ -255,7 +258,7 @@ __noinline int vm_call__charge(struct task *record, struct process *process, str
 		} else if (!vm->failed && vm_call__grows(vm) && record->entered &&
 			   process->identity.file &&
 			   caller__is_allocator(process->identity.file - 1, process->identity.bias,
-						vm->ip, vm->sp)) {
+						vm->ip, vm->sp, 0)) {
 			ADD(process->counters.orphans, 1);
 		}
 	}

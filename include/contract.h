@@ -294,6 +294,8 @@ enum file_flags {
 	FILE_CALLS_LIBC = 1 << 0, /* its system calls are made by wrappers of another file */
 	FILE_APPROXIMATE = 1 << 1, /* the range holds functions that are not the allocator's */
 	FILE_ZERO_IS_BLOCK = 1 << 2, /* realloc(p, 0) gives a block; elsewhere it only frees */
+	FILE_FREE_JUMPS = 1 << 3, /* free may end by a jump to a wrapper of munmap; no libc's does */
+	FILE_REENTERS = 1 << 4, /* its functions jump to themselves once, when they are set up */
 };
 
 /* Map files: index is the file's number. Range of the allocator's object, as addresses in it. */

@@ -75,7 +75,7 @@ struct presence {
 
 static int find_glibc(const char *name)
 {
-	int rank = strncmp(name, "je_", 3) ? wanted__find(name) : -ENOENT;
+	int rank = wanted__is_prefixed(name) ? -ENOENT : wanted__find(name);
 
 	return rank >= 0 && (wanted_functions[rank].flags & WANTED_GLIBC) ? rank : -ENOENT;
 }

@@ -99,12 +99,28 @@ const struct wanted wanted_functions[] = {
 	NEW("mi_new_aligned_nothrow"),
 };
 
+/* jemalloc's own, and that of Rust's crate of it. */
+static size_t prefix_length(const char *name)
+{
+	static const char *const prefixes[] = { "je_", "_rjem_je_", "_rjem_" };
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
+		if (!strncmp(name, prefixes[i], strlen(prefixes[i])))
+			return strlen(prefixes[i]);
+	}
+	return 0;
+}
+
+bool wanted__is_prefixed(const char *name)
+{
+	return prefix_length(name) != 0;
+}
+
 int wanted__find(const char *name)
 {
 	size_t i;
 
-	if (!strncmp(name, "je_", 3))
-		name += 3;
+	name += prefix_length(name);
 	for (i = 0; i < sizeof(wanted_functions) / sizeof(*wanted_functions); i++) {
 		if (!strcmp(name, wanted_functions[i].name))
 			return (int)i;

@@ -3,6 +3,8 @@
 #ifndef ALLOCPATH_ALLOCATOR_NAMES_H
 #define ALLOCPATH_ALLOCATOR_NAMES_H
 
+#include <stdbool.h>
+
 #include "contract.h"
 
 enum wanted_flags {
@@ -22,7 +24,10 @@ struct wanted {
 /* In order of preference: where two names have one address, the first is shown. */
 extern const struct wanted wanted_functions[];
 
-/* Index into wanted_functions, of the name or of what follows a je_ prefix; -ENOENT. */
+/* Does it begin with a prefix under which jemalloc is linked into programs? */
+bool wanted__is_prefixed(const char *name);
+
+/* Index into wanted_functions, of the name or of what follows such a prefix; -ENOENT. */
 int wanted__find(const char *name);
 
 #endif

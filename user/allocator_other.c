@@ -53,6 +53,7 @@ struct other {
 		__u64 from, to;
 	} forwards[MAX_FUNCTIONS]; /* functions that are nothing but a jump, which have no probe */
 	size_t nr_forwards;
+	bool prefixed; /* has jemalloc by names of its own beside libc's */
 };
 
 static int visit_signs(const struct elf_function *symbol, void *context)
@@ -114,6 +115,7 @@ static int visit_functions(const struct elf_function *symbol, void *context)
 	}
 	if (rank < 0 || !is_wanted(other, (unsigned int)rank) || !symbol->size)
 		return 0;
+	other->prefixed |= wanted__is_prefixed(symbol->name);
 	return scan__add(&other->scan, (unsigned int)rank, symbol);
 }
 
@@ -333,6 +335,10 @@ static int read_range(struct other *other, struct allocator_file *file, const ch
 	}
 	if (!elf_file__is_static(other->elf))
 		file->flags |= FILE_CALLS_LIBC;
+	if (!is_libc(other) || other->prefixed)
+		file->flags |= FILE_FREE_JUMPS;
+	if (other->kind == KIND_GLIBC_DEBUG)
+		file->flags |= FILE_REENTERS;
 	if (allocator_kind__zero_is_block(other->kind))
 		file->flags |= FILE_ZERO_IS_BLOCK;
 	return err;

@@ -253,6 +253,46 @@ int probes__consider_process(struct probes *probes, pid_t pid)
 	return error;
 }
 
+static bool probes__have_file(const struct probes *probes, const char *path)
+{
+	struct stat status;
+
+	if (stat(path, &status))
+		return true;
+	for (size_t i = 0; i < probes->nr_files; i++) {
+		const struct file_id *id = &probes->files[i].id;
+
+		if (id->device == status.st_dev && id->inode == status.st_ino)
+			return true;
+	}
+	return false;
+}
+
+bool probes__cover(const struct probes *probes, pid_t pid)
+{
+	char path[64], openable[PATH_MAX], *text = NULL;
+	bool covered = false, looked = false;
+	size_t room = 0;
+	FILE *maps;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	maps = fopen(path, "re");
+	if (!maps)
+		return true;
+	while (!covered && getline(&text, &room, maps) > 0) {
+		struct maps_line line;
+
+		if (!maps_line__parse(text, &line) || line.rights[2] != 'x' || !line.inode)
+			continue;
+		looked = true;
+		covered = mapped_file__path(pid, &line, openable, sizeof(openable)) ||
+			  probes__have_file(probes, openable);
+	}
+	free(text);
+	fclose(maps);
+	return covered || !looked;
+}
+
 int probes__consider_exec(struct probes *probes, pid_t pid)
 {
 	struct stat status;

@@ -50,6 +50,9 @@ struct probes {
 /* Notes a file or process that has no probes, for the report. 0, or -ENOMEM. */
 int probes__refuse(struct probes *probes, const char *path, const char *why);
 
+/* Does the process map a file that is probed? True where that cannot be known. */
+bool probes__cover(const struct probes *probes, pid_t pid);
+
 /*
  * Looks at a file by a path that can be opened (a magic link, say) and probes it if it has a
  * supported allocator; shown is the name for people. A file that was looked at before is passed

@@ -178,6 +178,16 @@ void profile__free(struct profile *profile)
 	memset(profile, 0, sizeof(*profile));
 }
 
+const char *profile_process__why_unprobed(const struct profile_process *process)
+{
+	static const char *const whys[NR_UNPROBED] = {
+		[UNPROBED_LATE] = "begun after the allocation probes were detached",
+		[UNPROBED_ALLOCATOR] = "maps no file with an allocator that is probed",
+	};
+
+	return whys[process->unprobed];
+}
+
 __u64 profile_process__requests(const struct profile_process *process)
 {
 	__u64 count = 0;
@@ -297,7 +307,7 @@ int profile_process__add(struct profile_process *into, const struct profile_proc
 	into->live_bytes += from->live_bytes;
 	into->members += from->members;
 	into->exited = into->exited && from->exited;
-	into->unprobed = into->unprobed && from->unprobed;
+	into->unprobed = into->unprobed && from->unprobed ? into->unprobed : PROBED;
 	if (from->start_ns < into->start_ns)
 		into->start_ns = from->start_ns;
 	for (int i = 0; i < NR_PATHS; i++) {

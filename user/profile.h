@@ -41,13 +41,21 @@ struct profile_call {
 	__u64 bytes;
 };
 
+/* Why a process has no requests; the numbers stand in recordings. */
+enum unprobed {
+	PROBED,
+	UNPROBED_LATE, /* begun after the allocation probes were detached */
+	UNPROBED_ALLOCATOR, /* maps no file with an allocator that is probed */
+	NR_UNPROBED,
+};
+
 struct profile_process {
 	__u32 id; /* process number; of a fold or group: the first one's */
 	__u32 members; /* 1; more where processes were folded or grouped */
 	__u32 pid, ns_pid, parent_pid, uid, execs;
 	__u64 start_ns;
 	bool exited;
-	bool unprobed; /* begun after the allocation probes were detached: no requests are known */
+	enum unprobed unprobed; /* why no requests are known */
 	char *comm; /* never NULL */
 	char *exe; /* NULL: could not be had */
 	char *cgroup; /* NULL: could not be had */
@@ -128,6 +136,8 @@ const char *outcome__name(enum outcome outcome);
 const char *probe_depth__name(enum probe_depth depth);
 
 /* Requests of a process over all paths. */
+/* For people; NULL: it has requests, or may have. */
+const char *profile_process__why_unprobed(const struct profile_process *process);
 __u64 profile_process__requests(const struct profile_process *process);
 __u64 profile_process__request_bytes(const struct profile_process *process);
 

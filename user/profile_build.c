@@ -68,6 +68,18 @@ static char *profile_build__allocator(struct collector *collector, const struct 
 	return text;
 }
 
+/* One that has called an allocator maps it; of one that has ended nothing more is known. */
+static enum unprobed profile_build__unprobed(const struct collector *collector,
+					     const struct process_identity *identity)
+{
+	if (identity->unprobed)
+		return UNPROBED_LATE;
+	if (collector->probes.depth == DEPTH_KERNEL || identity->file || identity->ended ||
+	    probes__cover(&collector->probes, (pid_t)identity->tgid))
+		return PROBED;
+	return UNPROBED_ALLOCATOR;
+}
+
 static char *copy_or_null(const char *text)
 {
 	return text ? strdup(text) : NULL;
@@ -92,7 +104,7 @@ int profile_build__process(struct collector *collector, const struct snapshot *s
 	made->execs = identity->execs;
 	made->start_ns = identity->start_ns;
 	made->exited = identity->ended;
-	made->unprobed = identity->unprobed;
+	made->unprobed = profile_build__unprobed(collector, identity);
 	made->counters = process->counters;
 	memcpy(made->limits, process->limits[snapshot->epoch & 1], sizeof(made->limits));
 	made->live_count = made->counters.live_added_count - made->counters.live_removed_count;

@@ -344,7 +344,7 @@ static int parse__process(struct recording_parse *parse, const Recording__Proces
 	process->execs = from->execs;
 	process->start_ns = from->start_ns;
 	process->exited = from->exited;
-	process->unprobed = from->unprobed;
+	process->unprobed = from->unprobed < NR_UNPROBED ? from->unprobed : UNPROBED_LATE;
 	process->live_count = from->live_count;
 	process->live_bytes = from->live_bytes;
 	if (from->n_counter > parse->counters.nr)

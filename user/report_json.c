@@ -363,6 +363,7 @@ static void write_process(struct json *json, const struct profile_process *proce
 {
 	json__begin_object(json, NULL);
 	write_identity(json, process);
+	json__string(json, "requests_why", profile_process__why_unprobed(process));
 	write_requests(json, process, depth);
 	write_blocks(json, process, depth);
 	write_syscalls(json, &process->counters);

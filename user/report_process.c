@@ -145,6 +145,9 @@ static void write_identity(FILE *out, const struct profile_process *process, uns
 	text__item(out, width, "cgroup", "%s", process->cgroup ? process->cgroup : "not known");
 	text__item(out, width, "allocator", "%s",
 		   process->allocator ? process->allocator : "none found");
+	if (process->unprobed)
+		text__item(out, width, "requests", "not known: %s",
+			   profile_process__why_unprobed(process));
 }
 
 void report_process__write_histograms(FILE *out, const struct profile_process *process,

@@ -88,9 +88,7 @@ def _rows(allocators, cases):
     return {f"{one}_{case}": (one, case) for one in allocators for case in cases}
 
 
-@each(_rows([*PRELOADED, *LINKED], CASES))
-def calls(context, row):
-    """Counts, bytes, releases and live are the program's own; both depths agree on sizes."""
+def _calls(context, row):
     allocator, case = row
     arguments = [program("calls"), *CASES[case].split()]
     full = _measure(context, allocator, arguments, "full")
@@ -101,6 +99,17 @@ def calls(context, row):
     if not (process["allocator"] or "").startswith(name):
         found.append(f"allocator: {process['allocator']}, not {name}")
     fail_if(found)
+
+
+@each(_rows([*PRELOADED, *LINKED], ["mixed"]))
+def calls(context, row):
+    """Counts, bytes, releases and live are the program's own; both depths agree on sizes."""
+    _calls(context, row)
+
+
+@each(_rows([*PRELOADED, *LINKED], [case for case in CASES if case != "mixed"]), takes_long=True)
+def more_calls(context, row):
+    _calls(context, row)
 
 
 @each(_rows(PRELOADED, ("cross", "exit", "realloc")))
@@ -197,3 +206,102 @@ def static_program_of_a_child(context):
               if row["min"] <= 77777 <= row["max"]]
     if counts != [7]:
         raise Failure(f"requests of 77777 bytes: {counts}, not 7")
+
+
+def _listed(report, pid):
+    (process,) = report.processes_of(pid)
+    return process
+
+
+def _start_ready(context, command):
+    process = context.start(command, stdin=subprocess.PIPE)
+    context.wait_for(lambda: "ready\n" in context.stderr_of(process), "the program")
+    return process
+
+
+# Flags of a program that holds an allocator: by its usual names, and by prefixed ones.
+OWN = {"plain": [], "prefixed": ["-DPREFIXED"], "prefixed_static": ["-DPREFIXED", "-static"]}
+
+
+@each({f"{name}_{depth}": (name, depth) for name in OWN for depth in ("full", "entry")})
+def own_allocator(context, row):
+    """A program's own malloc, found by its symbols; a free of it jumps to munmap."""
+    name, depth = row
+    binary = os.path.join(context.path, name)
+    subprocess.run(["gcc", "-O2", *OWN[name], "-o", binary,
+                    os.path.join(ROOT, "tests", "programs", "own.c")],
+                   check=True, capture_output=True)
+    process = _start_ready(context, [binary])
+    tool = context.start_tool("--probes", depth, "-p", process.pid)
+    process.stdin.write(b"g")
+    process.stdin.flush()
+    context.wait_for(lambda: "done\n" in context.stderr_of(process), "the end of its work")
+    report = context.end_tool(tool, depth)
+    process.stdin.close()
+    context.finish(process)
+    found = []
+    seen = _listed(report, process.pid)
+    sizes = {size: [row for row in seen["sizes"] if row["min"] <= size <= row["max"]]
+             for size in (77777, 7777777)}
+    for size, (count, arena, mapped) in {77777: (100, 8, 0), 7777777: (3, 0, 3)}.items():
+        if [(row["count"], row["arena"], row["mmap"]) for row in sizes[size]] != [
+                (count, arena, mapped)]:
+            found.append(f"requests of {size} bytes: {sizes[size]}")
+    if depth == "full":
+        releases = {key: seen["releases"][key] for key in ("count", "kept", "munmap")}
+        if releases != {"count": 53, "kept": 50, "munmap": 3}:
+            found.append(f"releases: {releases}")
+    fail_if(found + compare.books(report) + compare.nothing_lost(report))
+
+
+@test
+def malloc_debug(context):
+    """glibc's checking allocator hands every request on to libc: each is one request."""
+    environment = {"LD_PRELOAD": _library("libc_malloc_debug.so.0"), "TRUTH_FOREIGN": "1",
+                   "MALLOC_CHECK_": "3"}
+    fail_if(_check(context.measure_running(
+        [program("calls"), *CASES["mixed"].split()], "full", environment=environment)))
+
+
+GO = """package main
+import "os"
+func main() {
+	var b [1]byte
+	os.Stderr.WriteString("ready\\n")
+	os.Stdin.Read(b[:])
+	pool := make([]byte, 64<<20)
+	for i := range pool {
+		pool[i] = 1
+	}
+	os.Stdin.Read(b[:])
+}
+"""
+
+
+@each({"go": "go", "stripped": "stripped"})
+def listed_without_requests(context, kind):
+    """Programs whose allocator has no function to probe have null requests and say why."""
+    binary = os.path.join(context.path, kind)
+    if kind == "go":
+        need("go")
+        source = binary + ".go"
+        with open(source, "w", encoding="ascii") as file:
+            file.write(GO)
+        subprocess.run(["go", "build", "-o", binary, source], check=True, capture_output=True,
+                       env={**os.environ, "GOCACHE": os.path.join(context.path, "cache"),
+                            "GOFLAGS": "", "GO111MODULE": "off"})
+    else:
+        subprocess.run(["gcc", "-O2", "-static", "-s", "-DPREFIXED", "-o", binary,
+                        os.path.join(ROOT, "tests", "programs", "own.c")],
+                       check=True, capture_output=True)
+    process = _start_ready(context, [binary])
+    tool = context.start_tool("--probes", "full", "-p", process.pid)
+    process.stdin.write(b"g")
+    process.stdin.flush()
+    time.sleep(0.3)
+    report = context.end_tool(tool, "full")
+    process.stdin.close()
+    context.finish(process)
+    seen = _listed(report, process.pid)
+    if seen["requests"] is not None or not seen["requests_why"]:
+        raise Failure(f"requests: {seen['requests']}, {seen.get('requests_why')}")

@@ -68,7 +68,8 @@ INSIDE = """
         mkdir -p "$1/up$n" "$1/work$n" "$1/root$n"
         mount -t overlay overlay -o lowerdir="$2",upperdir="$1/up$n",workdir="$1/work$n" \\
             "$1/root$n"
-        chroot "$1/root$n" /calls m:77777x{count} f:0-{last}
+        {{ sleep 0.3; echo g; }} |
+            TRUTH_WAIT=1 chroot "$1/root$n" /calls m:77777x{count} f:0-{last}
     done
 """
 
@@ -94,7 +95,7 @@ def overlays(context, depth):
     lower = _lower(context)
     mount = os.path.join(context.path, "mount")
     os.makedirs(mount)
-    script = textwrap.dedent(INSIDE.replace("{count}", "100").replace("{last}", "99"))
+    script = textwrap.dedent(INSIDE.format(count=100, last=99))
     command = ["unshare", "--mount", "--pid", "--fork", "--user", "--map-root-user",
                "sh", "-c", "mkdir -p $1; " + script, "sh", mount, lower]
     environment = {**os.environ, "TRUTH_FOREIGN": "1"}

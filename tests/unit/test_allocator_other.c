@@ -38,13 +38,13 @@ static void knows_other_allocators(void **state)
 {
 	static const struct other others[] = {
 		{ "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2", "jemalloc 5.3.0", "_Znwm",
-		  FILE_CALLS_LIBC },
+		  FILE_CALLS_LIBC | FILE_FREE_JUMPS },
 		{ "/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4", "gperftools 2.10", "_Znwm",
-		  FILE_CALLS_LIBC },
+		  FILE_CALLS_LIBC | FILE_FREE_JUMPS },
 		{ "/usr/lib/x86_64-linux-gnu/libtcmalloc.so.4", "gperftools 2.10", "_Znwm",
-		  FILE_CALLS_LIBC },
+		  FILE_CALLS_LIBC | FILE_FREE_JUMPS },
 		{ "/usr/lib/x86_64-linux-gnu/libmimalloc.so.2", "mimalloc 2.0.9", "_Znwm",
-		  FILE_CALLS_LIBC | FILE_ZERO_IS_BLOCK },
+		  FILE_CALLS_LIBC | FILE_ZERO_IS_BLOCK | FILE_FREE_JUMPS },
 		{ "/usr/lib/x86_64-linux-musl/libc.so", "musl 1.2.3", NULL, FILE_ZERO_IS_BLOCK },
 	};
 	size_t found = 0;
@@ -85,6 +85,8 @@ static void knows_names(void **state)
 	(void)state;
 	assert_int_equal(wanted_functions[wanted__find("malloc")].function, FUNCTION_MALLOC);
 	assert_int_equal(wanted__find("je_malloc"), wanted__find("malloc"));
+	assert_int_equal(wanted__find("_rjem_malloc"), wanted__find("malloc"));
+	assert_int_equal(wanted__find("_rjem_je_calloc"), wanted__find("calloc"));
 	assert_true(wanted_functions[wanted__find("_Znam")].flags & WANTED_NEW);
 	assert_int_equal(wanted_functions[wanted__find("sdallocx")].function, FUNCTION_FREE);
 	assert_int_equal(wanted__find("xallocx"), -ENOENT);

@@ -93,7 +93,7 @@ static void the_report_stays_the_same(void **state)
 		profile.cost.has_bpf_run = true;
 		profile.cost.bpf_run_ns = 0;
 		profile.files[0].since_s = 0.1;
-		profile.processes[1].unprobed = true;
+		profile.processes[1].unprobed = UNPROBED_LATE;
 		for (size_t i = 0; i < NR_COUNTERS; i++)
 			((__u64 *)&profile.processes[1].counters)[i] = ~(__u64)i;
 		pass_through(&profile, &read);
