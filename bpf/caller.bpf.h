@@ -48,6 +48,52 @@ static __noinline int caller__find_file(struct caller *caller)
 	return caller->found;
 }
 
+enum caller_answer {
+	CALLER_IS_OTHER,
+	CALLER_IS_ALLOCATOR,
+	CALLER_IS_WRAPPER
+};
+
+struct caller_walk {
+	struct caller caller;
+	__u64 bias; /* of the allocator's file */
+	__u64 sp;
+	__u64 slot;
+	__u32 file; /* the allocator's */
+	__u32 asked; /* which file holds the system call */
+};
+
+/* A step of its own: in a loop clang enters the body in its middle, which 6.1 refuses. */
+static __noinline int caller__step(struct caller_walk *walk)
+{
+	__u64 address = walk->caller.ip - walk->bias;
+	struct wrapper_key key = { .file = walk->file, .address = address };
+	struct wrapper_site *site;
+
+	site = address >> 32 ? NULL : bpf_map_lookup_elem(&wrapper_sites, &key);
+	if (!site && address__is_in_allocator(walk->file, address))
+		return CALLER_IS_ALLOCATOR;
+	if (!site && !walk->asked) {
+		walk->asked = 1;
+		caller__find_file(&walk->caller);
+	}
+	if (!site && walk->caller.found) {
+		address = walk->caller.ip - walk->caller.bias;
+		key.file = walk->caller.place.number;
+		key.address = address;
+		site = address >> 32 ? NULL : bpf_map_lookup_elem(&wrapper_sites, &key);
+	}
+	if (!site)
+		return CALLER_IS_OTHER;
+	walk->sp += site->return_slot;
+	if (walk->sp == walk->slot)
+		return CALLER_IS_ALLOCATOR;
+	if (bpf_probe_read_user(&walk->caller.ip, sizeof(walk->caller.ip), (void *)walk->sp))
+		return CALLER_IS_OTHER;
+	walk->sp += RETURN_SLOT_BYTES;
+	return CALLER_IS_WRAPPER;
+}
+
 /*
  * Who made the system call: steps from the wrapper's frame outwards until an address that no
  * wrapper has, and asks whether that one is in the allocator's object. Wrappers are those of the
@@ -56,38 +102,19 @@ static __noinline int caller__find_file(struct caller *caller)
  */
 __noinline int caller__is_allocator(__u32 file, __u64 bias, __u64 ip, __u64 sp, __u64 slot)
 {
-	struct wrapper_key key = {};
-	struct caller caller = {};
-	__u32 asked = !(file__flags(file) & FILE_CALLS_LIBC);
+	struct caller_walk walk = {};
 
+	walk.caller.ip = ip;
+	walk.bias = bias;
+	walk.sp = sp;
+	walk.slot = slot;
+	walk.file = file;
+	walk.asked = !(file__flags(file) & FILE_CALLS_LIBC);
 	for (int i = 0; i < MAX_WRAPPER_DEPTH; i++) {
-		struct wrapper_site *site;
-		__u64 address = ip - bias;
+		int answer = caller__step(&walk);
 
-		key.file = file;
-		key.address = address;
-		site = address >> 32 ? NULL : bpf_map_lookup_elem(&wrapper_sites, &key);
-		if (!site && address__is_in_allocator(file, address))
-			return 1;
-		if (!site && !asked) {
-			asked = 1;
-			caller.ip = ip;
-			caller__find_file(&caller);
-		}
-		if (!site && caller.found) {
-			address = ip - caller.bias;
-			key.file = caller.place.number;
-			key.address = address;
-			site = address >> 32 ? NULL : bpf_map_lookup_elem(&wrapper_sites, &key);
-		}
-		if (!site)
-			return 0;
-		sp += site->return_slot;
-		if (sp == slot)
-			return 1;
-		if (bpf_probe_read_user(&ip, sizeof(ip), (void *)sp))
-			return 0;
-		sp += RETURN_SLOT_BYTES;
+		if (answer != CALLER_IS_WRAPPER)
+			return answer == CALLER_IS_ALLOCATOR;
 	}
 	return 0;
 }
