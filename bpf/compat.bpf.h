@@ -28,12 +28,6 @@ static __always_inline bool syscall__is_compat(struct task_struct *task)
 	return task->thread_info.status & 2;
 }
 
-/* TIF_ADDR32: a 32-bit program, whose calls and arguments we do not read. */
-static __always_inline bool task__is_32bit(struct task_struct *task)
-{
-	return task->thread_info.flags & (1UL << 29);
-}
-
 /* The return address of a call lies at the stack pointer of its first instruction. */
 #define RETURN_ADDRESS_ON_STACK 1
 #define RETURN_SLOT_BYTES 8
@@ -68,11 +62,6 @@ static __always_inline bool syscall__is_compat(struct task_struct *task)
 	return task->thread_info.flags & (1UL << 22); /* TIF_32BIT */
 }
 
-static __always_inline bool task__is_32bit(struct task_struct *task)
-{
-	return syscall__is_compat(task);
-}
-
 /* The link register holds it, and the callee saves it where it likes: the slot test is void. */
 #define RETURN_ADDRESS_ON_STACK 0
 #define RETURN_SLOT_BYTES 0
@@ -83,6 +72,17 @@ static __always_inline bool task__is_32bit(struct task_struct *task)
 #else
 #error "allocpath knows x86-64 and arm64"
 #endif
+
+/*
+ * A 32-bit program, whose calls and arguments we do not read: by the end of its address space,
+ * which exec sets. The thread flag that says the same has another bit from 6.18 on.
+ */
+static __always_inline bool task__is_32bit(struct task_struct *task)
+{
+	struct mm_struct *mm = task->mm;
+
+	return mm && mm->task_size <= 1ULL << 32;
+}
 
 /*
  * Up to 6.1 the resident set was cached in the task and folded into the mm every 64 faults, so

@@ -46,7 +46,7 @@ static __noinline bool process__is_target(struct task_struct *leader, struct tas
 	__u32 tgid = leader->tgid;
 	char comm[MAX_COMM];
 
-	if (tgid == self_tgid || task__is_32bit(leader))
+	if (tgid == self_tgid)
 		return false;
 	if (record->inherits)
 		return true;
@@ -171,10 +171,11 @@ static __noinline int process__first_sight(struct task *record, struct linux_bin
 	if (number) /* folded away */
 		__sync_val_compare_and_swap(&leader_record->number, number, 0);
 	if (leader_record->state == TASK_IGNORED || (!program && task__is_renamed(current)) ||
-	    (!process__is_target(leader, leader_record) && !record->inherits)) {
-		leader_record->state = TASK_IGNORED;
-		record->state = TASK_IGNORED;
-		return 0;
+	    (!process__is_target(leader, leader_record) && !record->inherits))
+		goto ignore;
+	if (task__is_32bit(current)) {
+		event__send(EVENT_32BIT, 0, leader->tgid, 0, program);
+		goto ignore;
 	}
 
 	count__seen(KIND_PROCESS);
@@ -206,6 +207,10 @@ known:
 	record->number = number;
 	record->state = TASK_MEASURED;
 	return 1;
+ignore:
+	leader_record->state = TASK_IGNORED;
+	record->state = TASK_IGNORED;
+	return 0;
 }
 
 /*

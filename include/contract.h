@@ -294,7 +294,8 @@ enum file_flags {
 	FILE_CALLS_LIBC = 1 << 0, /* its system calls are made by wrappers of another file */
 	FILE_APPROXIMATE = 1 << 1, /* the range holds functions that are not the allocator's */
 	FILE_ZERO_IS_BLOCK = 1 << 2, /* realloc(p, 0) gives a block; elsewhere it only frees */
-	FILE_FREE_JUMPS = 1 << 3, /* free may end by a jump to a wrapper of munmap; no libc's does */
+	FILE_FREE_JUMPS =
+		1 << 3, /* free may end by a jump to a wrapper of munmap; no libc's does */
 	FILE_REENTERS = 1 << 4, /* its functions jump to themselves once, when they are set up */
 };
 
@@ -352,6 +353,7 @@ enum event_type {
 	EVENT_EXEC = 2, /* same, by exec: filename is the program's */
 	EVENT_END = 3, /* the process of this number exited or exec'd away */
 	EVENT_FILE = 4, /* an executable mapping of a file not seen before */
+	EVENT_32BIT = 5, /* a process that would be measured, but for its 32 bits; has no number */
 };
 
 struct event {
@@ -363,7 +365,7 @@ struct event {
 	__u32 pad;
 	__u64 address; /* EVENT_FILE: start of the mapping */
 	__u64 end;
-	char filename[MAX_FILENAME]; /* EVENT_EXEC only */
+	char filename[MAX_FILENAME]; /* EVENT_EXEC, and EVENT_32BIT at an exec */
 };
 
 /* Which processes are measured. */

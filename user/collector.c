@@ -12,6 +12,23 @@
 #include "profile_build.h"
 #include "profile_calls.h"
 
+/* Listed once for each program. */
+static int collector__refuse_32bit(struct collector *collector, const struct event *event)
+{
+	static const char why[] = "a 32-bit program: its system calls and arguments are not read";
+	const struct probes *probes = &collector->probes;
+	char *exe = event__exe(&collector->names, event);
+	int error = 0;
+
+	for (size_t i = 0; exe && i < probes->nr_refusals; i++)
+		if (!strcmp(probes->refusals[i].path, exe))
+			goto out;
+	error = probes__refuse(&collector->probes, exe ? exe : "[gone]", why);
+out:
+	free(exe);
+	return error;
+}
+
 static int collector__on_event(void *context, void *data, size_t size)
 {
 	struct collector *collector = context;
@@ -22,6 +39,8 @@ static int collector__on_event(void *context, void *data, size_t size)
 		return 0;
 	if (event->type == EVENT_EXEC && collector->follows_files)
 		probes__consider_exec(&collector->probes, (pid_t)event->tgid);
+	if (event->type == EVENT_32BIT)
+		return collector__refuse_32bit(collector, event);
 	if (event->type != EVENT_FILE)
 		return names__learn(&collector->names, event);
 	if (!collector->follows_files)

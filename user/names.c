@@ -140,7 +140,7 @@ struct process_names *names__of(struct names *names, __u32 id)
  * A fork child runs its parent's program, whatever /proc says by now: it may have exec'd since.
  * After an exec /proc is right unless it is gone; then the path as it was called has to do.
  */
-static char *event__exe(struct names *names, const struct event *event)
+char *event__exe(struct names *names, const struct event *event)
 {
 	struct process_names *parent = names__of(names, event->parent_id);
 	char *exe;

@@ -30,6 +30,9 @@ int names__learn(struct names *names, const struct event *event);
 /* The names of a number, or NULL when nothing is known of it. */
 struct process_names *names__of(struct names *names, __u32 id);
 
+/* Executable of an event's process; the caller frees. NULL: it is gone, or no memory. */
+char *event__exe(struct names *names, const struct event *event);
+
 /* Forgets a number that was folded away. */
 void names__forget(struct names *names, __u32 id);
 
