@@ -9,6 +9,7 @@
 #include <bpf/bpf_core_read.h>
 
 #include "contract.h"
+#include "unwind.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -53,6 +54,11 @@ static const union {
 	enum target_mode target_mode;
 	enum file_flags file_flags;
 	struct file_question file_question;
+	struct unwind_rule unwind_rule;
+	struct unwind_page unwind_page;
+	enum unwind_kind unwind_kind;
+	enum unwind_slot unwind_slot;
+	enum stack_status stack_status;
 } contract_types __attribute__((used)) = {};
 
 #include "compat.bpf.h"

@@ -36,6 +36,20 @@
 /* Executable files seen mapped: (device, inode). Full: the file is announced again. */
 #define MAX_KNOWN_FILES 16384
 
+/*
+ * Unwind tables, all files together: rules of 16 bytes (256 KiB), one page a 4 KiB of executable
+ * code (8 bytes each: 4 MiB for 2 GiB of code), and rows of 4 bytes in chunks of 16 KiB. A part
+ * is a map of chunks, 4 MiB, made when the one before is full. Full: the file's stacks end there.
+ */
+#define MAX_UNWIND_RULES (1 << 14)
+#define MAX_UNWIND_PAGES (1 << 19)
+#define UNWIND_CHUNK_ROWS 4096
+#define UNWIND_PART_CHUNKS 256
+#define MAX_UNWIND_PARTS 64
+
+/* Frames of a stack: the most that can be asked for. */
+#define MAX_STACK_FRAMES 511
+
 /* Rare facts only: process starts, execs, exits, new files. */
 #define EVENT_RING_BYTES (1 << 20)
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Every type of include/contract.h, as this compiler laid it out (its own DWARF; the Makefile
+ * Every type of include/contract.h and unwind.h, as this compiler laid it out (its own DWARF; the Makefile
  * keeps unused types in it), against the BTF of the BPF object. Nothing is listed by hand: a
  * struct or member that is on one side only is a difference.
  */
@@ -22,6 +22,7 @@
 
 #include "built_object.h"
 #include "contract.h"
+#include "unwind.h"
 
 struct fixture {
 	int fd;
@@ -200,16 +201,22 @@ static bool type__differs(const char *path, Dwarf_Die *die, const struct btf *bt
 	}
 }
 
+static bool header__is_shared(const char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL, *name = slash ? slash + 1 : path;
+
+	return name && (strcmp(name, "contract.h") == 0 || strcmp(name, "unwind.h") == 0);
+}
+
 /* Types of the contract in this file's unit: the first, then the next. */
 static bool contract__next(struct fixture *fixture, Dwarf_Die *die, bool first)
 {
 	int end = first ? dwarf_child(&fixture->unit, die) : dwarf_siblingof(die, die);
 
 	for (; !end; end = dwarf_siblingof(die, die)) {
-		const char *file = dwarf_decl_file(die), *slash = file ? strrchr(file, '/') : NULL;
 		int tag = dwarf_tag(die);
 
-		if (file && strcmp(slash ? slash + 1 : file, "contract.h") == 0 &&
+		if (header__is_shared(dwarf_decl_file(die)) &&
 		    (tag == DW_TAG_structure_type || tag == DW_TAG_union_type ||
 		     tag == DW_TAG_enumeration_type || tag == DW_TAG_typedef))
 			return true;
@@ -302,11 +309,13 @@ static void the_walk_meets_what_crosses_the_boundary(void **state)
 		STRUCT(granule_key),	  STRUCT(granule_block), STRUCT(granule),
 		STRUCT(file_range),	  STRUCT(wrapper_key),	 STRUCT(wrapper_site),
 		STRUCT(file_key),	  STRUCT(event),	 STRUCT(ledger),
+		STRUCT(unwind_rule),	  STRUCT(unwind_page),
 	};
-	static const char *const enums[] = { "probe_depth",    "alloc_path", "release",
-					     "home",	       "region",     "fault_class",
-					     "event_kind",     "loss",	     "outcome",
-					     "alloc_function", "event_type", "target_mode" };
+	static const char *const enums[] = { "probe_depth",    "alloc_path",  "release",
+					     "home",	       "region",      "fault_class",
+					     "event_kind",     "loss",	      "outcome",
+					     "alloc_function", "event_type",  "target_mode",
+					     "unwind_kind",    "unwind_slot", "stack_status" };
 	Dwarf_Die die;
 
 	for (size_t i = 0; i < sizeof(structs) / sizeof(structs[0]); i++) {
