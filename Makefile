@@ -6,6 +6,7 @@
 #   bpf/X.bpf.c -> O/X.bpf.o -> O/X.skel.h        (only .c files include a skeleton)
 #   user/*.c    -> O/user/*.o -> O/liballocpath.a (all but main.o) -> O/allocpath
 #   tests/unit/test_*.c  -> O/tests/unit/test_*   linked with liballocpath.a and cmocka
+#   tests/tools/*.c      -> O/tests/tools/*       linked with liballocpath.a
 #   tests/programs/*.c, *.cc -> O/tests/programs/*;  lib*.c -> lib*.so
 #
 # A test program that needs other flags says so in a comment of its own: "/* build: -static */".
@@ -27,7 +28,7 @@ BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PKG_CONFIG ?= pkg-config
 PROTOC ?= protoc-c
 
-BUILD_PACKAGES := gcc make clang llvm libbpf-dev bpftool libelf-dev libdw-dev libcapstone-dev \
+BUILD_PACKAGES := gcc make clang llvm libbpf-dev bpftool libelf-dev libdw-dev libcapstone-dev libiberty-dev liblzma-dev \
 	libjson-c-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev pkg-config \
 	linux-libc-dev ca-certificates
 TEST_PACKAGES := g++ golang-go libcap2-bin libcmocka-dev python3 strace sqlite3 git \
@@ -48,9 +49,10 @@ Q := $(if $(filter-out 0,$(V)),,@)
 say = $(if $(filter-out 0,$(V)),@:,@printf '  %-8s %s\n' $(1) $(2))
 
 # Flags. What needs an installed tool is expanded late, so that "deps" can install it first.
-LIBS = libbpf libelf libdw capstone json-c libprotobuf-c zlib
+LIBS = libbpf libelf libdw capstone json-c libprotobuf-c zlib liblzma
 LIB_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(LIBS))
-LIB_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS)) -pthread
+# libiberty, for names of C++ and Rust, is no pkg-config package.
+LIB_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS)) -liberty -pthread
 
 WARNINGS := -Wall -Wextra -Werror
 SWITCH_FLAGS := $(if $(filter-out 0,$(DEBUG)),-Og -g3,-O2 -g)
@@ -76,13 +78,14 @@ USER_OBJECTS := $(USER_SOURCES:%.c=$(O)/%.o)
 LIB_OBJECTS := $(filter-out $(O)/user/main.o,$(USER_OBJECTS)) $(PROTOS:.c=.o)
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(UNIT_SOURCES:%.c=$(O)/%)
+TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/tools/*.c))
 FUZZERS := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
 PROGRAM_SOURCES := $(wildcard tests/programs/*.c tests/programs/*.cc)
 PROGRAM_LIBRARIES := $(patsubst %.c,$(O)/%.so,$(wildcard tests/programs/lib*.c))
 PROGRAMS := $(filter-out $(PROGRAM_LIBRARIES:.so=),$(basename $(PROGRAM_SOURCES:%=$(O)/%)))
 
 FORMATTED := $(wildcard include/*.h bpf/*.[ch] user/*.[ch] vmlinux/*.c tests/*/*.[ch] tests/*/*.cc)
-TIDIED := $(USER_SOURCES) $(UNIT_SOURCES) $(filter %.c,$(PROGRAM_SOURCES))
+TIDIED := $(USER_SOURCES) $(UNIT_SOURCES) $(wildcard tests/tools/*.c) $(filter %.c,$(PROGRAM_SOURCES))
 
 # Targets that make a fresh host ready first; for a plain "make" the packages are there or it fails.
 DEPS_GOALS := run test check-long bench lint deps
@@ -119,7 +122,7 @@ bench: $(O)/allocpath programs ## the benchmarks in tests/bench
 		echo "== $$bench"; O=$(O) bash $$bench; \
 	done
 
-programs: $(PROGRAMS) $(PROGRAM_LIBRARIES) ## the programs that tests measure
+programs: $(PROGRAMS) $(PROGRAM_LIBRARIES) $(TOOLS) ## the programs that tests measure and use
 
 install: $(O)/allocpath ## install the program and its man page below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(O)/allocpath $(DESTDIR)$(PREFIX)/bin/allocpath
@@ -214,6 +217,10 @@ $(UNIT_TESTS): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/liballocpath.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(SWITCH_FLAGS) $(LDFLAGS) $^ -lcmocka $(LIB_LDLIBS) -o $@
 
+$(TOOLS): $(O)/tests/tools/%: $(O)/tests/tools/%.o $(O)/liballocpath.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(SWITCH_FLAGS) $(LDFLAGS) $^ $(LIB_LDLIBS) -o $@
+
 # Fuzzers: everything that they link is built once more, with clang's own instrumentation.
 FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 FUZZ_OBJECTS := $(LIB_OBJECTS:$(O)/%=$(O)/fuzz/%)
@@ -250,4 +257,4 @@ $(O)/tests/programs/%: tests/programs/%.cc $(O)/flags | $(READY)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(PROGRAM_FLAGS) -MMD -MP -MF $@.d -MT $@ $< $(own_flags) -ldl -o $@
 
--include $(wildcard $(O)/*.d $(O)/fuzz/*.d $(O)/fuzz/user/*.d $(O)/user/*.d $(O)/tests/unit/*.d $(O)/tests/programs/*.d)
+-include $(wildcard $(O)/*.d $(O)/fuzz/*.d $(O)/fuzz/user/*.d $(O)/user/*.d $(O)/tests/unit/*.d $(O)/tests/tools/*.d $(O)/tests/programs/*.d)

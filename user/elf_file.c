@@ -6,35 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
+
+#include "build_id.h"
+#include "read_at.h"
 
 /* Own memory for one table of an unknown file. The largest dynamic tables in use are below 20 MiB. */
 #define MAX_SECTION_BYTES (32 << 20)
-#define MAX_NOTE_BYTES (1 << 16)
-#define MAX_BUILD_ID_BYTES 64
 #define MAX_VERSIONS 4096
 #define MAX_SEARCH_BYTES (8 << 20) /* libc has 2 MiB */
 #define SEARCH_BLOCK_BYTES (64 << 10)
-
-static int pread_all(int fd, void *buffer, size_t size, __u64 offset)
-{
-	unsigned char *to = buffer;
-
-	while (size) {
-		ssize_t n = pread(fd, to, size, (off_t)offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (!n)
-			return -EINVAL;
-		to += n;
-		offset += (size_t)n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
 
 /*
  * The identification, and the counts that libelf would otherwise take from the first section: with
@@ -53,7 +33,7 @@ static int check_identity(struct elf_file *file)
 
 	if (file->size < EI_NIDENT)
 		return -ENOENT;
-	if (pread_all(file->fd, header.ident, EI_NIDENT, 0) ||
+	if (read_at(file->fd, header.ident, EI_NIDENT, 0) ||
 	    memcmp(header.ident, ELFMAG, SELFMAG) != 0)
 		return -ENOENT;
 	is_64_bit = header.ident[EI_CLASS] == ELFCLASS64;
@@ -61,8 +41,7 @@ static int check_identity(struct elf_file *file)
 		return -EINVAL;
 	if (header.ident[EI_DATA] != ELFDATA2LSB)
 		return -ENOENT; /* another machine's: nothing here runs it */
-	if (pread_all(file->fd, &header, is_64_bit ? sizeof(header.wide) : sizeof(header.narrow),
-		      0))
+	if (read_at(file->fd, &header, is_64_bit ? sizeof(header.wide) : sizeof(header.narrow), 0))
 		return -EINVAL;
 	section_offset = is_64_bit ? header.wide.e_shoff : header.narrow.e_shoff;
 	segments = is_64_bit ? header.wide.e_phnum : header.narrow.e_phnum;
@@ -175,7 +154,7 @@ int elf_file__read(const struct elf_file *file, __u64 address, void *buffer, siz
 
 	if (!load || size > load->size - (address - load->address))
 		return -EINVAL;
-	return pread_all(file->fd, buffer, size, load->offset + (address - load->address));
+	return read_at(file->fd, buffer, size, load->offset + (address - load->address));
 }
 
 int elf_file__find_text(const struct elf_file *file, const char *text, size_t before, char *string,
@@ -202,7 +181,7 @@ int elf_file__find_text(const struct elf_file *file, const char *text, size_t be
 			if (n > load->size - at)
 				n = load->size - at;
 			done += n;
-			if (pread_all(file->fd, block, n, load->offset + at)) {
+			if (read_at(file->fd, block, n, load->offset + at)) {
 				err = -EINVAL;
 				break;
 			}
@@ -403,50 +382,6 @@ int elf_file__glibc_minor(const struct elf_file *file)
 	return -EINVAL;
 }
 
-static char *to_hex(const unsigned char *bytes, size_t size)
-{
-	char *hex = malloc(2 * size + 1);
-	size_t i;
-
-	if (!hex)
-		return NULL;
-	for (i = 0; i < size; i++)
-		sprintf(hex + 2 * i, "%02x", bytes[i]);
-	hex[2 * size] = '\0';
-	return hex;
-}
-
-static size_t align_up(size_t value, size_t align)
-{
-	return (value + align - 1) & ~(align - 1);
-}
-
-/* The build id among the notes of one segment, whose parts are aligned to align bytes. */
-static int find_build_id(const unsigned char *notes, size_t size, size_t align, char **build_id)
-{
-	size_t at = 0;
-
-	while (at <= size && size - at >= sizeof(Elf32_Nhdr)) {
-		size_t name = at + sizeof(Elf32_Nhdr), description;
-		Elf32_Nhdr note; /* the same in both classes */
-
-		memcpy(&note, notes + at, sizeof(note));
-		if (note.n_namesz > size || note.n_descsz > size)
-			return -ENOENT;
-		description = align_up(name + note.n_namesz, align);
-		if (description > size || note.n_descsz > size - description)
-			return -ENOENT;
-		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
-		    !memcmp(notes + name, "GNU", 4) && note.n_descsz &&
-		    note.n_descsz <= MAX_BUILD_ID_BYTES) {
-			*build_id = to_hex(notes + description, note.n_descsz);
-			return *build_id ? 0 : -ENOMEM;
-		}
-		at = align_up(description + note.n_descsz, align);
-	}
-	return -ENOENT;
-}
-
 int elf_file__build_id(const struct elf_file *file, char **build_id)
 {
 	int err = -ENOENT;
@@ -460,14 +395,14 @@ int elf_file__build_id(const struct elf_file *file, char **build_id)
 
 		if (!gelf_getphdr(file->elf, (int)i, &segment) || segment.p_type != PT_NOTE)
 			continue;
-		if (!segment.p_filesz || segment.p_filesz > MAX_NOTE_BYTES)
+		if (!segment.p_filesz || segment.p_filesz > BUILD_ID_MAX_NOTE_BYTES)
 			continue;
 		notes = malloc(segment.p_filesz);
 		if (!notes)
 			return -ENOMEM;
-		if (!pread_all(file->fd, notes, segment.p_filesz, segment.p_offset))
-			err = find_build_id(notes, segment.p_filesz, segment.p_align == 8 ? 8 : 4,
-					    build_id);
+		if (!read_at(file->fd, notes, segment.p_filesz, segment.p_offset))
+			err = build_id__find(notes, segment.p_filesz, segment.p_align == 8 ? 8 : 4,
+					     build_id);
 		free(notes);
 	}
 	return err;
