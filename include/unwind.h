@@ -27,6 +27,8 @@
 
 /* The rule of what no table speaks of: JIT code, assembly without unwind information, a gap. */
 #define UNWIND_NO_RULE 0
+/* The one rule that is UNWIND_UNSUPPORTED. */
+#define UNWIND_UNSUPPORTED_RULE 1
 
 /*
  * How the canonical frame address is found: the stack pointer's value in the caller once the call
@@ -64,7 +66,7 @@ enum unwind_slot {
 struct unwind_rule {
 	__u8 kind; /* enum unwind_kind */
 	__u8 fp_slot; /* enum unwind_slot, here and below */
-	__u8 bx_slot; /* rbx; UNWIND_SAME or UNWIND_AT_CFA */
+	__u8 bx_slot; /* rbx */
 	__u8 ra_slot; /* the return address; UNWIND_SAME or UNWIND_AT_CFA */
 	__s32 cfa_offset;
 	__s16 cfa_add;

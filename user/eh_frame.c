@@ -4,7 +4,8 @@
 #include <dwarf.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
+
+#include "cfi.h"
 
 /* The encodings that every linker writes; others are not worth the code. */
 #define ENCODING_POINTER (DW_EH_PE_pcrel | DW_EH_PE_sdata4)
@@ -13,117 +14,15 @@
 #define HEADER_BYTES 12
 #define MAX_HEADER_BYTES (16 << 20)
 #define MAX_RECORD_BYTES (1 << 16) /* one CIE or FDE */
-#define MAX_REMEMBERED 8
+#define MAX_INSTRUCTIONS (1 << 18)
 #define MAX_FRAME_BYTES (1 << 20)
-#define STACK_POINTER 7 /* DWARF's number for rsp */
-
-/* A position in bytes of the file. Reading past the end gives zeros and sets failed. */
-struct cursor {
-	const unsigned char *at;
-	const unsigned char *end;
-	bool failed;
-};
-
-/* How to find the canonical frame address: the stack pointer's value before the call. */
-struct frame_rule {
-	__u64 reg;
-	__s64 offset;
-	bool is_expression;
-};
-
-struct frame_state {
-	struct frame_rule rule;
-	struct frame_rule remembered[MAX_REMEMBERED];
-	unsigned int nr_remembered;
-	__u64 location;
-	__u64 code_factor;
-	__s64 data_factor;
-};
-
-static void cursor__take(struct cursor *cursor, void *value, size_t size)
-{
-	if ((size_t)(cursor->end - cursor->at) < size) {
-		memset(value, 0, size);
-		cursor->at = cursor->end;
-		cursor->failed = true;
-		return;
-	}
-	memcpy(value, cursor->at, size);
-	cursor->at += size;
-}
-
-static void cursor__skip(struct cursor *cursor, __u64 size)
-{
-	if ((__u64)(cursor->end - cursor->at) < size) {
-		cursor->at = cursor->end;
-		cursor->failed = true;
-		return;
-	}
-	cursor->at += size;
-}
-
-static __u8 cursor__u8(struct cursor *cursor)
-{
-	__u8 value;
-
-	cursor__take(cursor, &value, sizeof(value));
-	return value;
-}
-
-static __u16 cursor__u16(struct cursor *cursor)
-{
-	__u16 value;
-
-	cursor__take(cursor, &value, sizeof(value));
-	return value;
-}
-
-static __u32 cursor__u32(struct cursor *cursor)
-{
-	__u32 value;
-
-	cursor__take(cursor, &value, sizeof(value));
-	return value;
-}
-
-static __u64 cursor__uleb(struct cursor *cursor)
-{
-	unsigned int shift = 0;
-	__u64 value = 0;
-	__u8 byte;
-
-	do {
-		byte = cursor__u8(cursor);
-		if (shift < 64)
-			value |= (__u64)(byte & 0x7f) << shift;
-		shift += 7;
-	} while (byte & 0x80);
-	return value;
-}
-
-static __s64 cursor__sleb(struct cursor *cursor)
-{
-	unsigned int shift = 0;
-	__u64 value = 0;
-	__u8 byte;
-
-	do {
-		byte = cursor__u8(cursor);
-		if (shift < 64)
-			value |= (__u64)(byte & 0x7f) << shift;
-		shift += 7;
-	} while (byte & 0x80);
-	if (shift < 64 && (byte & 0x40))
-		value |= ~0ULL << shift;
-	return (__s64)value;
-}
 
 int eh_frame__open(struct eh_frame *frame, const struct elf_file *file)
 {
 	__u64 base = file->eh_frame_header;
 	size_t size = file->eh_frame_header_size, i, n;
 	unsigned char *bytes;
-	struct cursor cursor;
+	struct dwarf_cursor cursor;
 	int err;
 
 	*frame = (struct eh_frame){ .file = file };
@@ -140,8 +39,8 @@ int eh_frame__open(struct eh_frame *frame, const struct elf_file *file)
 	    bytes[3] != ENCODING_TABLE)
 		goto out;
 	err = -EINVAL;
-	cursor = (struct cursor){ .at = bytes + 8, .end = bytes + size };
-	n = cursor__u32(&cursor);
+	cursor = (struct dwarf_cursor){ .at = bytes + 8, .end = bytes + size };
+	n = dwarf_cursor__u32(&cursor);
 	if (!n || n > (size - HEADER_BYTES) / 8)
 		goto out;
 	frame->entries = calloc(n, sizeof(*frame->entries));
@@ -152,8 +51,8 @@ int eh_frame__open(struct eh_frame *frame, const struct elf_file *file)
 	for (i = 0; i < n; i++) {
 		struct eh_frame_entry *entry = &frame->entries[i];
 
-		entry->start = base + (__u64)(__s64)(__s32)cursor__u32(&cursor);
-		entry->description = base + (__u64)(__s64)(__s32)cursor__u32(&cursor);
+		entry->start = base + (__u64)(__s64)(__s32)dwarf_cursor__u32(&cursor);
+		entry->description = base + (__u64)(__s64)(__s32)dwarf_cursor__u32(&cursor);
 		if (i && entry->start <= entry[-1].start)
 			goto out;
 	}
@@ -191,7 +90,7 @@ static const struct eh_frame_entry *find_entry(const struct eh_frame *frame, __u
 
 /* Reads a CIE or FDE whole, without its length. The bytes are the caller's to free. */
 static int read_record(const struct eh_frame *frame, __u64 address, unsigned char **bytes,
-		       struct cursor *cursor)
+		       struct dwarf_cursor *cursor)
 {
 	unsigned char *record;
 	__u32 size;
@@ -211,19 +110,19 @@ static int read_record(const struct eh_frame *frame, __u64 address, unsigned cha
 		return err;
 	}
 	*bytes = record;
-	*cursor = (struct cursor){ .at = record, .end = record + size };
+	*cursor = (struct dwarf_cursor){ .at = record, .end = record + size };
 	return 0;
 }
 
 /* Leaves the cursor behind the range of an FDE, and checks that it describes this entry. */
-static int read_range(const struct eh_frame_entry *entry, struct cursor *cursor, __u64 *common,
-		      __u32 *size)
+static int read_range(const struct eh_frame_entry *entry, struct dwarf_cursor *cursor,
+		      __u64 *common, __u32 *size)
 {
 	__u64 start;
 
-	*common = entry->description + 4 - cursor__u32(cursor);
-	start = entry->description + 8 + (__u64)(__s64)(__s32)cursor__u32(cursor);
-	*size = cursor__u32(cursor);
+	*common = entry->description + 4 - dwarf_cursor__u32(cursor);
+	start = entry->description + 8 + (__u64)(__s64)(__s32)dwarf_cursor__u32(cursor);
+	*size = dwarf_cursor__u32(cursor);
 	return cursor->failed || start != entry->start ? -EINVAL : 0;
 }
 
@@ -231,7 +130,7 @@ int eh_frame__function(const struct eh_frame *frame, __u64 address, __u64 *start
 {
 	const struct eh_frame_entry *entry = find_entry(frame, address);
 	unsigned char head[16];
-	struct cursor cursor = { .at = head + 4, .end = head + sizeof(head) };
+	struct dwarf_cursor cursor = { .at = head + 4, .end = head + sizeof(head) };
 	__u64 common, limit;
 	__u32 size;
 	int err;
@@ -253,187 +152,79 @@ int eh_frame__function(const struct eh_frame *frame, __u64 address, __u64 *start
 	return 0;
 }
 
-/* Leaves the cursor at the instructions of a CIE. */
-static int read_common(struct cursor *cursor, struct frame_state *state)
+/* Reads the CIE at an address; its bytes are the caller's to free, and its instructions' too. */
+static int read_common(const struct eh_frame *frame, __u64 address, unsigned char **bytes,
+		       struct cfi_common *common)
 {
-	__u32 id = cursor__u32(cursor);
-	__u8 version = cursor__u8(cursor);
-	const char *augmentation = (const char *)cursor->at;
-	__u8 encoding = 0;
-	__u64 size;
+	struct dwarf_cursor cursor;
+	int err;
 
-	if (id || (version != 1 && version != 3) ||
-	    !memchr(cursor->at, '\0', (size_t)(cursor->end - cursor->at)))
-		return -EOPNOTSUPP;
-	cursor__skip(cursor, strlen(augmentation) + 1);
-	state->code_factor = cursor__uleb(cursor);
-	state->data_factor = cursor__sleb(cursor);
-	if (version == 1)
-		cursor__u8(cursor);
-	else
-		cursor__uleb(cursor);
-	/* Only zR: an FDE with a personality is C++ and no wrapper of a system call. */
-	if (strcmp(augmentation, "zR") != 0)
-		return -EOPNOTSUPP;
-	size = cursor__uleb(cursor);
-	if (size == 1)
-		encoding = cursor__u8(cursor);
-	if (cursor->failed || encoding != ENCODING_POINTER)
-		return -EOPNOTSUPP;
-	return 0;
+	err = read_record(frame, address, bytes, &cursor);
+	if (err)
+		return err;
+	if (dwarf_cursor__u32(&cursor))
+		return -EINVAL;
+	return cfi_common__read(common, &cursor);
 }
 
-/* Factors are small; a file that overflows them gets a wrong offset, which is checked. */
-static __s64 scaled(const struct frame_state *state, __s64 value)
+/* The row that holds an address of the function. */
+static int find_row(const struct cfi_machine *machine, const struct cfi_common *common,
+		    const struct cfi_function *function, __u64 address, struct cfi_row *row)
 {
-	return (__s64)((__u64)value * (__u64)state->data_factor);
-}
+	struct cfi_run run = { .machine = machine, .common = common, .budget = MAX_INSTRUCTIONS };
+	struct dwarf_cursor instructions = function->instructions;
+	struct cfi_row initial;
+	int err;
 
-/* The instructions without an operand inside the opcode. */
-static int run_extended(struct frame_state *state, struct cursor *cursor, __u8 opcode)
-{
-	switch (opcode) {
-	case DW_CFA_nop:
-		break;
-	case DW_CFA_advance_loc1:
-		state->location += cursor__u8(cursor) * state->code_factor;
-		break;
-	case DW_CFA_advance_loc2:
-		state->location += cursor__u16(cursor) * state->code_factor;
-		break;
-	case DW_CFA_advance_loc4:
-		state->location += cursor__u32(cursor) * state->code_factor;
-		break;
-	case DW_CFA_restore_extended:
-	case DW_CFA_undefined:
-	case DW_CFA_same_value:
-	case DW_CFA_GNU_args_size:
-		cursor__uleb(cursor);
-		break;
-	case DW_CFA_offset_extended:
-	case DW_CFA_register:
-	case DW_CFA_offset_extended_sf:
-	case DW_CFA_val_offset:
-	case DW_CFA_val_offset_sf:
-	case DW_CFA_GNU_negative_offset_extended:
-		cursor__uleb(cursor);
-		cursor__uleb(cursor); /* signed ones have the same length */
-		break;
-	case DW_CFA_remember_state:
-		if (state->nr_remembered == MAX_REMEMBERED)
-			return -EOPNOTSUPP;
-		state->remembered[state->nr_remembered++] = state->rule;
-		break;
-	case DW_CFA_restore_state:
-		if (!state->nr_remembered)
-			return -EINVAL;
-		state->rule = state->remembered[--state->nr_remembered];
-		break;
-	case DW_CFA_def_cfa:
-		state->rule.is_expression = false;
-		state->rule.reg = cursor__uleb(cursor);
-		state->rule.offset = (__s64)cursor__uleb(cursor);
-		break;
-	case DW_CFA_def_cfa_sf:
-		state->rule.is_expression = false;
-		state->rule.reg = cursor__uleb(cursor);
-		state->rule.offset = scaled(state, cursor__sleb(cursor));
-		break;
-	case DW_CFA_def_cfa_register:
-		state->rule.reg = cursor__uleb(cursor);
-		break;
-	case DW_CFA_def_cfa_offset:
-		state->rule.offset = (__s64)cursor__uleb(cursor);
-		break;
-	case DW_CFA_def_cfa_offset_sf:
-		state->rule.offset = scaled(state, cursor__sleb(cursor));
-		break;
-	case DW_CFA_def_cfa_expression:
-		state->rule.is_expression = true;
-		cursor__skip(cursor, cursor__uleb(cursor));
-		break;
-	case DW_CFA_expression:
-	case DW_CFA_val_expression:
-		cursor__uleb(cursor);
-		cursor__skip(cursor, cursor__uleb(cursor));
-		break;
-	default:
-		return -EOPNOTSUPP;
-	}
-	return 0;
-}
-
-/* Runs instructions up to the row that holds the address. */
-static int run(struct frame_state *state, struct cursor *cursor, __u64 address)
-{
-	while (cursor->at < cursor->end) {
-		struct frame_rule rule = state->rule;
-		__u8 opcode = cursor__u8(cursor);
-		int err = 0;
-
-		switch (opcode & 0xc0) {
-		case DW_CFA_advance_loc:
-			state->location += (opcode & 0x3f) * state->code_factor;
-			break;
-		case DW_CFA_offset:
-			cursor__uleb(cursor);
-			break;
-		case DW_CFA_restore:
-			break;
-		default:
-			err = run_extended(state, cursor, opcode);
-		}
-		if (err)
-			return err;
-		if (cursor->failed)
-			return -EINVAL;
-		if (state->location > address) {
-			state->rule = rule;
-			break;
-		}
-	}
-	return 0;
+	err = cfi_run__common(&run, &initial);
+	if (err)
+		return err;
+	run.initial = &initial;
+	run.location = function->start;
+	do
+		err = cfi_run__next(&run, &instructions, row);
+	while (err > 0 && run.location <= address);
+	return err < 0 ? err : 0;
 }
 
 int eh_frame__return_slot(const struct eh_frame *frame, __u64 address, __s32 *slot)
 {
+	const struct cfi_machine *machine = cfi_machine__find(frame->file->machine);
 	const struct eh_frame_entry *entry = find_entry(frame, address);
 	unsigned char *bytes = NULL, *common_bytes = NULL;
-	struct cursor cursor, common_cursor;
-	struct frame_state state = { 0 };
-	__u64 common;
-	__u32 size;
+	struct cfi_function function;
+	struct cfi_common common;
+	struct dwarf_cursor cursor;
+	struct cfi_row row;
 	int err;
 
 	if (!entry)
 		return -ENOENT;
+	if (!machine)
+		return -EOPNOTSUPP;
 	err = read_record(frame, entry->description, &bytes, &cursor);
 	if (err)
 		return err;
-	err = read_range(entry, &cursor, &common, &size);
-	if (!err && address - entry->start >= size)
-		err = -ENOENT;
+	err = read_common(frame, entry->description + 4 - dwarf_cursor__u32(&cursor), &common_bytes,
+			  &common);
 	if (!err)
-		err = read_record(frame, common, &common_bytes, &common_cursor);
+		err = cfi_function__read(&function, &common, &cursor, entry->description + 8);
 	if (err)
 		goto out;
-	err = read_common(&common_cursor, &state);
+	if (function.start != entry->start)
+		err = -EINVAL;
+	else if (address - function.start >= function.size)
+		err = -ENOENT;
+	else
+		err = find_row(machine, &common, &function, address, &row);
 	if (err)
 		goto out;
-	state.location = entry->start;
-	err = run(&state, &common_cursor, address);
-	if (err)
-		goto out;
-	cursor__skip(&cursor, cursor__uleb(&cursor));
-	err = run(&state, &cursor, address);
-	if (err)
-		goto out;
-	if (state.rule.is_expression || state.rule.reg != STACK_POINTER || state.rule.offset < 8 ||
-	    state.rule.offset > MAX_FRAME_BYTES || state.rule.offset % 8) {
+	if (row.cfa_expression.bytes || row.cfa_register != machine->stack_pointer ||
+	    row.cfa_offset < 8 || row.cfa_offset > MAX_FRAME_BYTES || row.cfa_offset % 8) {
 		err = -EOPNOTSUPP;
 		goto out;
 	}
-	*slot = (__s32)state.rule.offset - 8;
+	*slot = (__s32)row.cfa_offset - 8;
 out:
 	free(bytes);
 	free(common_bytes);

@@ -215,6 +215,34 @@ static Elf_Data *section_data(const struct elf_file *file, Elf_Scn *section)
 	return elf_getdata(section, NULL);
 }
 
+int elf_file__section(const struct elf_file *file, const char *name, struct elf_section *section)
+{
+	Elf_Scn *at = NULL;
+	GElf_Shdr header;
+	size_t names;
+
+	if (elf_getshdrstrndx(file->elf, &names) ||
+	    !section_data(file, elf_getscn(file->elf, names)))
+		return -ENOENT;
+	while ((at = elf_nextscn(file->elf, at)) != NULL) {
+		const char *found;
+
+		if (!gelf_getshdr(at, &header) || header.sh_type == SHT_NOBITS ||
+		    header.sh_offset > file->size || header.sh_size > file->size - header.sh_offset)
+			continue;
+		found = elf_strptr(file->elf, names, header.sh_name);
+		if (!found || strcmp(found, name) != 0)
+			continue;
+		*section = (struct elf_section){
+			.address = header.sh_addr,
+			.offset = header.sh_offset,
+			.size = header.sh_size,
+		};
+		return 0;
+	}
+	return -ENOENT;
+}
+
 /*
  * The first section of a type, with its contents and its string table's. 0 and -ENOENT: there is
  * none; -EINVAL: it is malformed.

@@ -61,6 +61,16 @@ int elf_file__read(const struct elf_file *file, __u64 address, void *buffer, siz
 int elf_file__each_function(const struct elf_file *file, __u32 table, elf_function_visit *visit,
 			    void *context);
 
+/* A section as the file has it, in bytes of the file that exist. */
+struct elf_section {
+	__u64 address;
+	__u64 offset;
+	__u64 size;
+};
+
+/* -ENOENT: there is no section of that name with contents, or no section has a name. */
+int elf_file__section(const struct elf_file *file, const char *name, struct elf_section *section);
+
 /*
  * What a slot of the global offset table is filled with by name, if the file defines that itself:
  * its address. -ENOENT: another file's, or nothing.

@@ -21,7 +21,6 @@ enum unwind_refusal {
 	UNWIND_BX_RULE, /* the same of rbx */
 	UNWIND_FAR_OFFSET, /* an offset that has no room in a rule */
 	UNWIND_TOO_MANY_RULES, /* of one file, or no room in the dictionary of all */
-	UNWIND_TOO_MANY_ROWS, /* the file's bound: rows past it are left out */
 	NR_UNWIND_REFUSALS,
 };
 
@@ -58,7 +57,7 @@ __u32 unwind_table__find(const struct unwind_table *table, __u64 offset);
 size_t unwind_table__map_bytes(const struct unwind_table *table);
 const char *unwind_refusal__name(enum unwind_refusal refusal);
 
-/* The rules of all files: what the BPF side's map of rules holds. Rule 0 is UNWIND_NO_RULE. */
+/* Rules, each once: one file's, or those of all files, as the BPF side's map of rules holds them. */
 struct unwind_rules {
 	struct unwind_rule *rules; /* room for MAX_UNWIND_RULES */
 	__u32 nr_rules;
@@ -67,11 +66,13 @@ struct unwind_rules {
 
 int unwind_rules__open(struct unwind_rules *rules);
 void unwind_rules__close(struct unwind_rules *rules);
+/* The place of a rule, which is added if it is new. -ENOSPC: MAX_UNWIND_RULES are there. */
+int unwind_rules__add(struct unwind_rules *rules, const struct unwind_rule *rule);
 /*
  * Renames the rules in the table's rows to places in the dictionary, once. Rules from the former
  * nr_rules on are new: write them to the map before the rows. A rule that has no room any more
- * becomes UNWIND_UNSUPPORTED, and its rows are counted as refused.
+ * becomes UNWIND_UNSUPPORTED, and its rows are counted as refused. -ENOMEM: nothing is renamed.
  */
-void unwind_rules__merge(struct unwind_rules *rules, struct unwind_table *table);
+int unwind_rules__merge(struct unwind_rules *rules, struct unwind_table *table);
 
 #endif
