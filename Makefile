@@ -28,7 +28,7 @@ BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PKG_CONFIG ?= pkg-config
 PROTOC ?= protoc-c
 
-BUILD_PACKAGES := gcc make clang llvm libbpf-dev bpftool libelf-dev libdw-dev libcapstone-dev libiberty-dev liblzma-dev \
+BUILD_PACKAGES := gcc make clang llvm libbpf-dev bpftool libelf-dev libdw-dev libdebuginfod-dev libcapstone-dev libiberty-dev liblzma-dev \
 	libjson-c-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev pkg-config \
 	linux-libc-dev ca-certificates
 TEST_PACKAGES := g++ golang-go libcap2-bin libcmocka-dev python3 strace sqlite3 git \

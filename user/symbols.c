@@ -2,41 +2,53 @@
 #include "symbols.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <strings.h>
 
+#include "debug_fetch.h"
+#include "debug_file.h"
 #include "demangle.h"
-#include "regular_file.h"
-#include "symbol_file.h"
+#include "kernel_symbols.h"
+#include "symbol_maps.h"
+#include "symbol_objects.h"
 #include "symbol_results.h"
 
-#define MAX_OPEN 128 /* files at a time, each with a few descriptors */
 #define MAX_DEMANGLED 4096
-
-/* A file that was asked for. */
-struct object {
-	struct symbol_file *file; /* NULL: not read yet, given up for room, or nothing to read */
-	char *build_id; /* of the file that was read, or that was wanted */
-	bool seen; /* counted */
-	bool hopeless; /* there is nothing to read, and there will not be */
-	__u64 used; /* when last */
-};
+#define KERNEL "[kernel]"
 
 struct symbols {
 	struct symbols_options options;
 	struct symbols_stats stats;
-	struct string_table keys; /* what tells objects apart; numbers are those of objects */
-	struct object *objects;
-	size_t room;
-	size_t nr_open;
-	__u64 table_bytes;
-	__u64 clock;
+	struct debug_fetch *fetch;
+	struct line_worker worker;
+	struct line_answer answer; /* of the worker; too large for a stack */
+	struct symbol_objects objects;
 	struct symbol_results results;
+	struct symbol_maps maps;
+	bool kernel_read;
+	struct text_symbols kernel;
+	char *kernel_build_id;
 };
+
+/* The frames of one offset, while they are put together. */
+struct finding {
+	struct symbol_frame frames[SYMBOL_RESULTS_MAX_FRAMES];
+	size_t nr;
+};
+
+static void fill_options(struct symbols *symbols, const struct symbols_options *options)
+{
+	if (options)
+		symbols->options = *options;
+	if (!symbols->options.max_bytes)
+		symbols->options.max_bytes = SYMBOLS_MAX_BYTES;
+	if (!symbols->options.fetch_ms)
+		symbols->options.fetch_ms = SYMBOLS_FETCH_MS;
+	if (!symbols->options.debug_root)
+		symbols->options.debug_root = DEBUG_FILE_ROOT;
+}
 
 struct symbols *symbols__open(const struct symbols_options *options)
 {
@@ -44,13 +56,21 @@ struct symbols *symbols__open(const struct symbols_options *options)
 
 	if (!symbols)
 		return NULL;
-	if (options)
-		symbols->options = *options;
-	if (!symbols->options.max_bytes)
-		symbols->options.max_bytes = SYMBOLS_MAX_BYTES;
-	if (!symbols->options.fetch_ms)
-		symbols->options.fetch_ms = SYMBOLS_FETCH_MS;
-	if (string_table__open(&symbols->keys) ||
+	fill_options(symbols, options);
+	if (!symbols->options.no_fetch)
+		symbols->fetch =
+			debug_fetch__open(symbols->options.fetch_ms, symbols->options.cancel);
+	line_worker__open(&symbols->worker, symbols->options.cancel);
+	symbols->objects = (struct symbol_objects){
+		.search = { .debug_root = symbols->options.debug_root,
+			    .fetch = symbols->fetch,
+			    .lines = symbols->options.lines },
+		.stats = &symbols->stats,
+		.worker = &symbols->worker,
+		.max_bytes = symbols->options.max_bytes / 3,
+	};
+	symbols->maps.max_bytes = symbols->options.max_bytes / 3;
+	if (symbol_objects__open(&symbols->objects) ||
 	    symbol_results__open(&symbols->results, symbols->options.max_bytes / 3)) {
 		symbols__close(symbols);
 		return NULL;
@@ -58,30 +78,17 @@ struct symbols *symbols__open(const struct symbols_options *options)
 	return symbols;
 }
 
-static void release_file(struct symbols *symbols, struct object *object)
-{
-	if (!object->file)
-		return;
-	symbols->table_bytes -= symbol_table__bytes(&object->file->table);
-	symbols->nr_open--;
-	symbol_file__close(object->file);
-	free(object->file);
-	object->file = NULL;
-}
-
 void symbols__close(struct symbols *symbols)
 {
-	size_t i;
-
 	if (!symbols)
 		return;
-	for (i = 0; i < symbols->room; i++) {
-		release_file(symbols, &symbols->objects[i]);
-		free(symbols->objects[i].build_id);
-	}
-	free(symbols->objects);
-	string_table__close(&symbols->keys);
+	symbol_objects__close(&symbols->objects);
+	line_worker__close(&symbols->worker);
+	debug_fetch__close(symbols->fetch);
 	symbol_results__close(&symbols->results);
+	symbol_maps__close(&symbols->maps);
+	text_symbols__free(&symbols->kernel);
+	free(symbols->kernel_build_id);
 	free(symbols);
 }
 
@@ -90,123 +97,7 @@ static bool is_cancelled(const struct symbols *symbols)
 	return symbols->options.cancel && *symbols->options.cancel;
 }
 
-/* The number of an object, which is new at its first sight. -ENOMEM. */
-static long find_object(struct symbols *symbols, const struct symbol_object *wanted)
-{
-	char key[4200];
-	struct stat status;
-	long number;
-
-	if (wanted->build_id && *wanted->build_id)
-		snprintf(key, sizeof(key), "build-id %s", wanted->build_id);
-	else if (wanted->fd >= 0 && !fstat(wanted->fd, &status))
-		snprintf(key, sizeof(key), "file %llx:%llx %lld %lld.%09ld",
-			 (unsigned long long)status.st_dev, (unsigned long long)status.st_ino,
-			 (long long)status.st_size, (long long)status.st_mtim.tv_sec,
-			 status.st_mtim.tv_nsec);
-	else
-		snprintf(key, sizeof(key), "%s %s", wanted->by_path ? "path" : "unknown",
-			 wanted->path ? wanted->path : "");
-	number = string_table__number(&symbols->keys, key);
-	if (number >= 0 && (size_t)number >= symbols->room) {
-		size_t room = symbols->room ? 2 * symbols->room : 64;
-		struct object *more = realloc(symbols->objects, room * sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		memset(more + symbols->room, 0, (room - symbols->room) * sizeof(*more));
-		symbols->objects = more;
-		symbols->room = room;
-	}
-	return number;
-}
-
-/* Makes room for one more file: those that were used longest ago are read again when needed. */
-static void make_room(struct symbols *symbols)
-{
-	while (symbols->nr_open >= MAX_OPEN ||
-	       (symbols->nr_open && symbols->table_bytes > symbols->options.max_bytes / 3)) {
-		struct object *oldest = NULL;
-		size_t i;
-
-		for (i = 0; i < symbols->room; i++) {
-			struct object *object = &symbols->objects[i];
-
-			if (object->file && (!oldest || object->used < oldest->used))
-				oldest = object;
-		}
-		if (!oldest)
-			break;
-		release_file(symbols, oldest);
-	}
-}
-
-/* A descriptor of the file, to be closed; or -1. */
-static int open_object(const struct symbol_object *wanted)
-{
-	if (wanted->fd >= 0)
-		return fcntl(wanted->fd, F_DUPFD_CLOEXEC, 3);
-	if (!wanted->path || wanted->path[0] != '/' || (!wanted->build_id && !wanted->by_path))
-		return -1;
-	return regular_file__open(wanted->path);
-}
-
-static int read_file(struct symbols *symbols, const struct symbol_object *wanted,
-		     struct object *object)
-{
-	struct symbol_file *file;
-	int fd, err;
-
-	make_room(symbols);
-	fd = open_object(wanted);
-	if (fd < 0)
-		return -ENOENT;
-	file = malloc(sizeof(*file));
-	if (!file) {
-		close(fd);
-		return -ENOMEM;
-	}
-	err = symbol_file__open(file, fd, wanted->build_id);
-	if (err) {
-		free(file);
-		return err;
-	}
-	object->file = file;
-	symbols->nr_open++;
-	symbols->table_bytes += symbol_table__bytes(&file->table);
-	return 0;
-}
-
-static int prepare_object(struct symbols *symbols, const struct symbol_object *wanted,
-			  struct object *object)
-{
-	const char *build_id = wanted->build_id;
-	int err;
-
-	object->used = ++symbols->clock;
-	if (object->file || object->hopeless)
-		return 0;
-	err = read_file(symbols, wanted, object);
-	if (err == -ENOMEM)
-		return err;
-	object->hopeless = err != 0;
-	if (!object->seen) {
-		object->seen = true;
-		if (err)
-			symbols->stats.files_refused++;
-		else
-			symbols->stats.files++;
-		if (!err && !object->file->table.ranges.nr)
-			symbols->stats.files_unnamed++;
-		if (!err)
-			build_id = object->file->build_id;
-		if (build_id && !object->build_id)
-			object->build_id = strdup(build_id);
-	}
-	return 0;
-}
-
-/* The name as it is shown. NULL: no memory. */
+/* A name as it is shown; NULL: no memory. */
 static const char *keep_name(struct symbols *symbols, char *name)
 {
 	char text[MAX_DEMANGLED + sizeof("@plt")];
@@ -224,57 +115,177 @@ static const char *keep_name(struct symbols *symbols, char *name)
 	return symbol_results__text(&symbols->results, shown);
 }
 
-static void find_frames(struct symbols *symbols, struct object *object, __u64 offset,
-			struct symbol_frame *frames, size_t *nr_frames)
+/* Adds what debug information says: inlined functions, files and lines. */
+static void find_lines(struct symbols *symbols, long number, __u64 offset, struct finding *finding)
+{
+	struct symbol_entry *entry = &symbols->objects.entries[number];
+	struct line_answer *answer = &symbols->answer;
+	struct symbol_file *file = entry->file;
+	const char *function = finding->frames[0].function;
+	__u64 address;
+	int err;
+
+	if (!file || !file->has_lines || entry->no_lines ||
+	    !symbol_file__address(file, offset, &address))
+		return;
+	err = line_worker__ask(&symbols->worker, file,
+			       file->debug_fd >= 0 ? file->debug_fd : file->fd, file->dwz_fd,
+			       address, answer);
+	if (err) {
+		if (err != -ECANCELED)
+			symbols->stats.lines_gave_up = entry->no_lines = true;
+		return;
+	}
+	/* Between functions a line is that of the code before: as wrong as its name would be. */
+	if (!function && answer->nr_frames && !answer->frames[answer->nr_frames - 1].function)
+		return;
+	for (__u32 i = 0; i < answer->nr_frames; i++) {
+		const struct line_frame *from = &answer->frames[i];
+		bool is_last = i + 1 == answer->nr_frames;
+
+		finding->frames[i] = (struct symbol_frame){
+			.line = from->file ? from->line : 0,
+			.inlined = !is_last,
+		};
+		if (from->file)
+			finding->frames[i].file =
+				symbol_results__text(&symbols->results, answer->text + from->file);
+		/* The function that the code is in is what the symbol says. */
+		if (is_last && function)
+			finding->frames[i].function = function;
+		else if (from->function)
+			finding->frames[i].function =
+				keep_name(symbols, answer->text + from->function);
+	}
+	if (answer->nr_frames)
+		finding->nr = answer->nr_frames;
+}
+
+static int find_in_file(struct symbols *symbols, long number, const struct symbol_object *wanted,
+			__u64 offset, struct finding *finding)
 {
 	char name[SYMBOL_MAX_NAME];
-	__u64 before;
+	int err;
 
+	err = symbol_objects__prepare(&symbols->objects, number, wanted);
+	if (err)
+		return err;
+	if (symbol_objects__name(&symbols->objects, number, offset, name))
+		finding->frames[0].function = keep_name(symbols, name);
+	if (symbols->options.lines)
+		find_lines(symbols, number, offset, finding);
+	return 0;
+}
+
+static int find_in_kernel(struct symbols *symbols, const struct symbol_object *wanted,
+			  __u64 address, struct finding *finding)
+{
+	const char *name;
+
+	if (!symbols->kernel_read) {
+		symbols->kernel_read = true;
+		symbols->kernel_build_id = kernel_symbols__build_id();
+		if (kernel_symbols__read(KERNEL_SYMBOLS_PATH, &symbols->kernel) == -ENOMEM)
+			return -ENOMEM;
+	}
+	if (wanted->build_id &&
+	    (!symbols->kernel_build_id || strcasecmp(wanted->build_id, symbols->kernel_build_id)))
+		return 0;
+	name = text_symbols__innermost(&symbols->kernel, address);
+	if (name)
+		finding->frames[0].function = symbol_results__text(&symbols->results, name);
+	return 0;
+}
+
+/* Keeps what was found, and hands it out. */
+static int finish(struct symbols *symbols, long number, __u64 offset, const struct finding *finding,
+		  const struct symbol_frame **frames, size_t *nr_frames)
+{
+	const struct symbol_result *result;
+	int err;
+
+	err = symbol_results__keep(&symbols->results, (__u32)number, offset, finding->frames,
+				   finding->nr);
+	if (err == -ENOMEM)
+		return err;
+	symbols->stats.frames++;
+	if (err) {
+		symbols->stats.frames_not_kept++;
+		return 0;
+	}
+	if (finding->frames[finding->nr - 1].function)
+		symbols->stats.frames_named++;
+	result = symbol_results__find(&symbols->results, (__u32)number, offset);
+	*frames = result->frames;
+	*nr_frames = result->nr_frames;
+	return 0;
+}
+
+/* true: it was found before, or nothing is to be looked for. */
+static bool is_known(struct symbols *symbols, long number, __u64 offset,
+		     const struct symbol_frame **frames, size_t *nr_frames)
+{
+	static const struct symbol_frame nameless;
+	const struct symbol_result *result;
+
+	*frames = &nameless;
 	*nr_frames = 1;
-	frames[0] = (struct symbol_frame){ 0 };
-	if (!object->file)
-		return;
-	before = symbol_table__bytes(&object->file->table);
-	if (symbol_table__name(&object->file->table, offset, name))
-		frames[0].function = keep_name(symbols, name);
-	symbols->table_bytes += symbol_table__bytes(&object->file->table) - before;
+	result = symbol_results__find(&symbols->results, (__u32)number, offset);
+	if (result) {
+		*frames = result->frames;
+		*nr_frames = result->nr_frames;
+	}
+	return result || is_cancelled(symbols);
 }
 
 int symbols__frames(struct symbols *symbols, const struct symbol_object *wanted, __u64 offset,
 		    const struct symbol_frame **frames, size_t *nr_frames)
 {
-	static const struct symbol_frame nameless;
-	struct symbol_frame found[SYMBOL_RESULTS_MAX_FRAMES];
-	long number = find_object(symbols, wanted);
-	const struct symbol_result *result;
-	size_t nr;
+	long number = symbol_objects__number(&symbols->objects, wanted);
+	struct finding finding = { .nr = 1 };
 	int err;
 
 	if (number < 0)
 		return -ENOMEM;
-	*frames = &nameless;
-	*nr_frames = 1;
-	result = symbol_results__find(&symbols->results, (__u32)number, offset);
-	if (!result && !is_cancelled(symbols)) {
-		err = prepare_object(symbols, wanted, &symbols->objects[number]);
-		if (err)
-			return err;
-		find_frames(symbols, &symbols->objects[number], offset, found, &nr);
-		err = symbol_results__keep(&symbols->results, (__u32)number, offset, found, nr);
-		if (err == -ENOMEM)
-			return err;
-		symbols->stats.frames++;
-		if (err)
-			symbols->stats.frames_not_kept++;
-		else if (found[0].function)
-			symbols->stats.frames_named++;
-		result = symbol_results__find(&symbols->results, (__u32)number, offset);
-	}
-	if (result) {
-		*frames = result->frames;
-		*nr_frames = result->nr_frames;
-	}
-	return 0;
+	if (is_known(symbols, number, offset, frames, nr_frames))
+		return 0;
+	if (wanted->path && !strcmp(wanted->path, KERNEL))
+		err = find_in_kernel(symbols, wanted, offset, &finding);
+	else
+		err = find_in_file(symbols, number, wanted, offset, &finding);
+	if (err)
+		return err;
+	/* Cut short in the middle it is not what there is to find. */
+	if (is_cancelled(symbols))
+		return 0;
+	return finish(symbols, number, offset, &finding, frames, nr_frames);
+}
+
+void symbols__keep_map(struct symbols *symbols, pid_t pid)
+{
+	symbol_maps__keep(&symbols->maps, pid);
+}
+
+int symbols__jit_frames(struct symbols *symbols, pid_t pid, __u64 address,
+			const struct symbol_frame **frames, size_t *nr_frames)
+{
+	struct finding finding = { .nr = 1 };
+	const char *name;
+	char key[32];
+	long number;
+
+	snprintf(key, sizeof(key), "code of %d", pid);
+	number = symbol_objects__number_of(&symbols->objects, key);
+	if (number < 0)
+		return -ENOMEM;
+	if (is_known(symbols, number, address, frames, nr_frames))
+		return 0;
+	name = symbol_maps__name(&symbols->maps, pid, address);
+	/* A map grows: what is not in it may be, the next time. */
+	if (!name)
+		return 0;
+	finding.frames[0].function = symbol_results__text(&symbols->results, name);
+	return finish(symbols, number, address, &finding, frames, nr_frames);
 }
 
 void symbols__nameless(const struct symbol_object *object, __u64 offset, char *text, size_t size)
@@ -287,13 +298,15 @@ void symbols__nameless(const struct symbol_object *object, __u64 offset, char *t
 
 const char *symbols__build_id(struct symbols *symbols, const struct symbol_object *object)
 {
-	long number = find_object(symbols, object);
+	long number = symbol_objects__number(&symbols->objects, object);
 
-	return number < 0 ? NULL : symbols->objects[number].build_id;
+	return number < 0 ? NULL : symbols->objects.entries[number].build_id;
 }
 
 const struct symbols_stats *symbols__stats(struct symbols *symbols)
 {
-	symbols->stats.bytes = symbols->results.bytes + symbols->table_bytes;
+	symbols->stats.bytes = symbols->results.bytes + symbols->objects.table_bytes +
+			       symbols->maps.bytes + text_symbols__bytes(&symbols->kernel);
+	symbols->stats.fetch_gave_up = debug_fetch__gave_up(symbols->fetch);
 	return &symbols->stats;
 }

@@ -57,6 +57,14 @@ static struct request *read_requests(const char *build_id, size_t *nr)
 	return requests;
 }
 
+static int frames_of(struct symbols *symbols, const struct request *request,
+		     const struct symbol_frame **frames, size_t *nr)
+{
+	if (request->pid)
+		return symbols__jit_frames(symbols, request->pid, request->offset, frames, nr);
+	return symbols__frames(symbols, &request->object, request->offset, frames, nr);
+}
+
 static void print(struct symbols *symbols, const struct request *request,
 		  const struct symbol_frame *frames, size_t nr)
 {
@@ -137,8 +145,7 @@ int main(int argc, char **argv)
 			const struct symbol_frame *frames;
 			size_t nr_frames;
 
-			if (symbols__frames(symbols, &requests[i].object, requests[i].offset,
-					    &frames, &nr_frames))
+			if (frames_of(symbols, &requests[i], &frames, &nr_frames))
 				abort();
 			if (!turn)
 				print(symbols, &requests[i], frames, nr_frames);

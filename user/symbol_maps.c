@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "symbol_maps.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "perf_map.h"
+
+static struct symbol_map *find(struct symbol_maps *maps, pid_t pid)
+{
+	for (size_t i = 0; i < maps->nr; i++)
+		if (maps->maps[i].pid == pid)
+			return &maps->maps[i];
+	return NULL;
+}
+
+void symbol_maps__keep(struct symbol_maps *maps, pid_t pid)
+{
+	int fd;
+
+	if (maps->nr == SYMBOLS_MAX_MAPS || find(maps, pid))
+		return;
+	fd = perf_map__open(pid);
+	if (fd >= 0)
+		maps->maps[maps->nr++] = (struct symbol_map){ .pid = pid, .fd = fd };
+}
+
+/* true: it was read, and says more than before. */
+static bool read_again(struct symbol_maps *maps, struct symbol_map *map)
+{
+	struct stat status;
+	__u64 size;
+
+	if (map->is_complete || fstat(map->fd, &status))
+		return false;
+	size = (__u64)status.st_size;
+	if (size == map->size)
+		return false;
+	maps->bytes -= text_symbols__bytes(&map->symbols);
+	text_symbols__free(&map->symbols);
+	map->size = size;
+	if (maps->bytes > maps->max_bytes || perf_map__read(map->fd, &map->symbols))
+		map->is_complete = true;
+	maps->bytes += text_symbols__bytes(&map->symbols);
+	return true;
+}
+
+const char *symbol_maps__name(struct symbol_maps *maps, pid_t pid, __u64 address)
+{
+	struct symbol_map *map = find(maps, pid);
+	const char *name;
+
+	if (!map) {
+		symbol_maps__keep(maps, pid);
+		map = find(maps, pid);
+	}
+	if (!map)
+		return NULL;
+	name = text_symbols__latest(&map->symbols, address);
+	if (!name && read_again(maps, map))
+		name = text_symbols__latest(&map->symbols, address);
+	return name;
+}
+
+void symbol_maps__close(struct symbol_maps *maps)
+{
+	for (size_t i = 0; i < maps->nr; i++) {
+		text_symbols__free(&maps->maps[i].symbols);
+		close(maps->maps[i].fd);
+	}
+	maps->nr = 0;
+}

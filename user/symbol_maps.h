@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Perf maps of processes, opened while they live and read when they are asked of. */
+#ifndef ALLOCPATH_SYMBOL_MAPS_H
+#define ALLOCPATH_SYMBOL_MAPS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "symbols.h"
+#include "text_symbols.h"
+
+struct symbol_map {
+	pid_t pid;
+	int fd;
+	bool is_complete; /* nothing more is read: it is as large as it may get */
+	__u64 size; /* of the file when it was read */
+	struct text_symbols symbols;
+};
+
+struct symbol_maps {
+	struct symbol_map maps[SYMBOLS_MAX_MAPS];
+	size_t nr;
+	__u64 bytes, max_bytes;
+};
+
+/* Opens the map of a process, if it is there and not open yet. */
+void symbol_maps__keep(struct symbol_maps *maps, pid_t pid);
+/* The name of an address, which is read again where the map has grown; or NULL. */
+const char *symbol_maps__name(struct symbol_maps *maps, pid_t pid, __u64 address);
+void symbol_maps__close(struct symbol_maps *maps);
+
+#endif
