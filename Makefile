@@ -52,7 +52,7 @@ say = $(if $(filter-out 0,$(V)),@:,@printf '  %-8s %s\n' $(1) $(2))
 LIBS = libbpf libelf libdw capstone json-c libprotobuf-c zlib liblzma
 LIB_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(LIBS))
 # libiberty, for names of C++ and Rust, is no pkg-config package.
-LIB_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS)) -liberty -pthread
+LIB_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS)) -liberty -pthread -lm
 
 WARNINGS := -Wall -Wextra -Werror
 SWITCH_FLAGS := $(if $(filter-out 0,$(DEBUG)),-Og -g3,-O2 -g)
