@@ -8,6 +8,7 @@
 #include "hist.h"
 #include "log.h"
 #include "options.h"
+#include "unwind_child.h"
 
 /* argv[0] is the command's own name. Returns the exit status. */
 struct command_row {
@@ -68,6 +69,8 @@ int main(int argc, char **argv)
 		printf("allocpath %s\n", ALLOCPATH_VERSION);
 		return flush_stdout();
 	}
+	if (strcmp(argv[1], UNWIND_CHILD_COMMAND) == 0)
+		return unwind_child__main();
 	for (size_t i = 0; i < sizeof(command_rows) / sizeof(command_rows[0]); i++)
 		if (strcmp(argv[1], command_rows[i].name) == 0)
 			return command_rows[i].run(argc - 1, argv + 1);

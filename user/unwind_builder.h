@@ -10,6 +10,8 @@
 #ifndef ALLOCPATH_UNWIND_BUILDER_H
 #define ALLOCPATH_UNWIND_BUILDER_H
 
+#include <sys/types.h>
+
 #include "unwind_table.h"
 
 struct unwind_builder;
@@ -41,6 +43,8 @@ int unwind_builder__fd(const struct unwind_builder *builder);
  * says 0. -errno: no child can be started any more, nothing further will come.
  */
 int unwind_builder__collect(struct unwind_builder *builder, struct unwind_result *result);
+/* The child, which is no part of what is measured. 0: there is none. Another after a crash. */
+pid_t unwind_builder__pid(const struct unwind_builder *builder);
 /* Files that were submitted and not collected. */
 size_t unwind_builder__pending(const struct unwind_builder *builder);
 
