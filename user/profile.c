@@ -146,6 +146,7 @@ void profile_process__free(struct profile_process *process)
 		free(process->mappings[i].build_id);
 	}
 	free(process->mappings);
+	free(process->samples);
 	memset(process, 0, sizeof(*process));
 }
 
@@ -175,6 +176,13 @@ void profile__free(struct profile *profile)
 	free(profile->refusals);
 	free(profile->processes);
 	free(profile->detached_why);
+	for (size_t i = 0; i < profile->nr_objects; i++) {
+		free(profile->objects[i].path);
+		free(profile->objects[i].build_id);
+	}
+	free(profile->objects);
+	free(profile->frames);
+	free(profile->stacks);
 	memset(profile, 0, sizeof(*profile));
 }
 

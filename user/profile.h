@@ -10,6 +10,8 @@
 #include <stddef.h>
 
 #include "contract.h"
+#include "stack.h"
+#include "unwind.h"
 
 #ifndef ALLOCPATH_VERSION
 #define ALLOCPATH_VERSION "0.1.0"
@@ -41,6 +43,36 @@ struct profile_call {
 	__u64 bytes;
 };
 
+/* A file that frames are of, one for the whole profile. */
+struct profile_object {
+	char *path; /* never NULL; "[jit]": code of no file, "[vdso]" */
+	char *build_id; /* hex; NULL: none */
+};
+
+/* Offsets are in the file, of the instruction; of a caller: of the last byte of its call. */
+struct profile_frame {
+	__u32 object; /* index + 1; 0: none, and the offset is an address */
+	__u64 offset;
+};
+
+/* A stack that differs from all others of the profile. */
+struct profile_stack {
+	__u32 first_frame; /* index; the innermost, its callers follow */
+	__u32 nr_frames;
+	__u8 status; /* enum stack_status, STACK_HEURISTIC */
+};
+
+/* Events of one kind from one stack; rows are sorted by stack. Estimates where they are sampled. */
+struct profile_sample {
+	__u32 stack; /* index + 1; 0: it could not be kept */
+	__u16 size_class; /* of requests, as path and function are; else 0 */
+	__u8 path; /* enum alloc_path */
+	__u8 function; /* enum alloc_function */
+	__u8 kind; /* enum sample_kind */
+	__u64 samples; /* stacks taken */
+	__u64 count, bytes; /* that they stand for */
+};
+
 /* Why a process has no requests; the numbers stand in recordings. */
 enum unprobed {
 	PROBED,
@@ -69,6 +101,8 @@ struct profile_process {
 	size_t nr_calls;
 	struct profile_mapping *mappings;
 	size_t nr_mappings;
+	struct profile_sample *samples; /* where stacks are taken */
+	size_t nr_samples;
 };
 
 struct profile_function {
@@ -116,6 +150,14 @@ struct profile {
 	size_t nr_refusals;
 	struct profile_process *processes;
 	size_t nr_processes;
+	bool has_stacks; /* false: none were asked for, and processes have no samples */
+	__u64 sample_bytes; /* between requests whose stacks are taken, on average; 0: each one's is */
+	struct profile_object *objects;
+	size_t nr_objects;
+	struct profile_frame *frames; /* of all stacks */
+	size_t nr_frames;
+	struct profile_stack *stacks;
+	size_t nr_stacks;
 };
 
 /* Frees everything that the profile owns, and zeroes it. NULL is fine. */
