@@ -135,6 +135,8 @@ static void sort_spans(struct unwind_spans *spans)
 {
 	size_t i, n = 0;
 
+	if (!spans->nr_spans)
+		return;
 	qsort(spans->spans, spans->nr_spans, sizeof(*spans->spans), compare_spans);
 	for (i = 0; i < spans->nr_spans; i++) {
 		if (n && spans->spans[n - 1].start == spans->spans[i].start)

@@ -128,6 +128,8 @@ static int write_function(struct build *build, const struct unwind_span *span)
 		return set_refused(build, offset, UNWIND_BAD_RECORD);
 	run->common = &build->function.common;
 	initial = find_initial(build);
+	if (!run->budget)
+		return -E2BIG;
 	if (!initial)
 		return set_refused(build, offset, UNWIND_BAD_INSTRUCTION);
 	start = build->function.function.start;

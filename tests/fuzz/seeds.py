@@ -10,7 +10,7 @@ import sys
 
 
 def main(directory, allocpath, library):
-    for name in ("recording", "elf", "maps"):
+    for name in ("recording", "elf", "maps", "unwind"):
         os.makedirs(os.path.join(directory, name), exist_ok=True)
     for depth in ("kernel", "full"):
         path = os.path.join(directory, "recording", depth)
@@ -23,6 +23,8 @@ def main(directory, allocpath, library):
             raw.write(file.read())
     shutil.copy(library, os.path.join(directory, "elf", "libc"))
     shutil.copy(os.path.realpath(shutil.which("true")), os.path.join(directory, "elf", "program"))
+    for name in ("true", "ls"):
+        shutil.copy(os.path.realpath(shutil.which(name)), os.path.join(directory, "unwind", name))
     with open("/proc/self/maps", "rb") as maps:
         for number, line in enumerate(maps.readlines()[:20]):
             with open(os.path.join(directory, "maps", str(number)), "wb") as file:
