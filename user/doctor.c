@@ -68,6 +68,7 @@ static void doctor__free(struct doctor *doctor)
 		if (doctor->files[i].file)
 			allocator_file__free(doctor->files[i].file);
 	}
+	doctor__free_tables(doctor);
 	free(doctor->files);
 	free(doctor->findings);
 	free(doctor->processes);

@@ -16,6 +16,7 @@
 
 struct allocator_file;
 struct options;
+struct unwind_builder;
 
 #define DOCTOR_DETAIL 192
 
@@ -42,6 +43,16 @@ struct doctor_file {
 	char *why; /* of a refusal */
 };
 
+/* The unwind table of a file of code. */
+struct doctor_table {
+	char *path;
+	int error; /* why there is none */
+	__u64 nr_rows;
+	__u64 nr_refused; /* rows and records that were not understood */
+	__u64 map_bytes;
+	__u64 build_ns;
+};
+
 enum process_sight {
 	SIGHT_REQUESTS, /* has an allocator that would be probed */
 	SIGHT_KERNEL, /* system calls and faults only */
@@ -63,6 +74,9 @@ struct doctor {
 	size_t nr_files;
 	struct doctor_process *processes;
 	size_t nr_processes;
+	struct doctor_table *tables;
+	size_t nr_tables;
+	struct unwind_builder *builder; /* NULL: not at work */
 	bool depth_kernel, depth_entry, depth_full; /* possible here */
 	bool out_of_memory;
 };
@@ -79,7 +93,14 @@ const struct finding *doctor__finding(const struct doctor *doctor, const char *n
 void doctor__try_kernel(struct doctor *doctor);
 void doctor__look_at_rights(struct doctor *doctor);
 
-/* Fills in files and processes, as far as they may be read. */
+/* Builds unwind tables meanwhile; the path is copied. end waits for all of them. */
+void doctor__begin_tables(struct doctor *doctor);
+void doctor__add_table(struct doctor *doctor, const char *path, int fd);
+bool doctor__is_builder(const struct doctor *doctor, pid_t pid);
+void doctor__end_tables(struct doctor *doctor);
+void doctor__free_tables(struct doctor *doctor);
+
+/* Fills in files, their tables and processes, as far as they may be read. */
 void doctor__look_at_processes(struct doctor *doctor);
 
 /* 0 or -errno. */

@@ -174,6 +174,7 @@ static bool doctor__look_at_file(struct doctor *doctor, struct file_set *seen, p
 			doctor__add_file(doctor, line->path, id, file, NULL);
 		else if ((error == -EOPNOTSUPP || error == -EINVAL) && why)
 			doctor__add_file(doctor, line->path, id, NULL, why);
+		doctor__add_table(doctor, line->path, fd);
 	}
 	close(fd);
 	return true;
@@ -255,7 +256,7 @@ static void doctor__look_at_process(struct doctor *doctor, struct file_set *seen
 {
 	struct doctor_process *processes, *process;
 
-	if (pid == getpid() || !proc__has_memory(pid))
+	if (pid == getpid() || doctor__is_builder(doctor, pid) || !proc__has_memory(pid))
 		return;
 	processes = realloc(doctor->processes, (doctor->nr_processes + 1) * sizeof(*processes));
 	if (!processes) {
@@ -296,10 +297,12 @@ void doctor__look_at_processes(struct doctor *doctor)
 
 	if (!proc)
 		return;
+	doctor__begin_tables(doctor);
 	while ((entry = readdir(proc)))
 		if (isdigit((unsigned char)entry->d_name[0]))
 			doctor__look_at_process(doctor, &seen, atoi(entry->d_name));
 	closedir(proc);
 	file_set__free(&seen);
 	doctor__conclude_processes(doctor);
+	doctor__end_tables(doctor);
 }

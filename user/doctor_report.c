@@ -105,6 +105,24 @@ static void write_files(FILE *out, const struct doctor *doctor, bool verbose)
 	}
 }
 
+static void write_tables(FILE *out, const struct doctor *doctor)
+{
+	fprintf(out, "\nunwind tables\n");
+	for (size_t i = 0; i < doctor->nr_tables; i++) {
+		const struct doctor_table *table = &doctor->tables[i];
+		char bytes[TEXT_CELL], seconds[TEXT_CELL];
+
+		text__item(out, WIDTH, "  file", "%s", table->path);
+		if (table->error)
+			text__item(out, WIDTH, "", "none: %s", strerror(-table->error));
+		else
+			text__item(out, WIDTH, "", "%llu rows, %s, built in %s", table->nr_rows,
+				   text__bytes(bytes, sizeof(bytes), table->map_bytes),
+				   text__seconds(seconds, sizeof(seconds),
+						 (double)table->build_ns / 1e9));
+	}
+}
+
 static void write_processes(FILE *out, const struct doctor *doctor, bool verbose)
 {
 	static const char *const meanings[NR_SIGHTS] = {
@@ -149,6 +167,8 @@ int doctor__write_text(FILE *out, const struct doctor *doctor, bool verbose)
 		state_name(doctor->depth_full ? FINDING_YES : FINDING_NO));
 	write_findings(out, doctor);
 	write_files(out, doctor, verbose);
+	if (verbose)
+		write_tables(out, doctor);
 	write_processes(out, doctor, verbose);
 	return report__flush(out);
 }
@@ -184,6 +204,24 @@ static void json_files(struct json *json, const struct doctor *doctor)
 	json__end_array(json);
 }
 
+static void json_tables(struct json *json, const struct doctor *doctor)
+{
+	json__begin_array(json, "unwind_tables");
+	for (size_t i = 0; i < doctor->nr_tables; i++) {
+		const struct doctor_table *table = &doctor->tables[i];
+
+		json__begin_object(json, NULL);
+		json__string(json, "file", table->path);
+		json__string(json, "why_not", table->error ? strerror(-table->error) : NULL);
+		json__u64(json, "rows", table->nr_rows);
+		json__u64(json, "not_understood", table->nr_refused);
+		json__u64(json, "bytes", table->map_bytes);
+		json__u64(json, "build_ns", table->build_ns);
+		json__end_object(json);
+	}
+	json__end_array(json);
+}
+
 int doctor__write_json(FILE *out, const struct doctor *doctor)
 {
 	struct json json = { .out = out };
@@ -212,6 +250,7 @@ int doctor__write_json(FILE *out, const struct doctor *doctor)
 	}
 	json__end_array(&json);
 	json_files(&json, doctor);
+	json_tables(&json, doctor);
 	json__begin_array(&json, "processes");
 	for (size_t i = 0; i < doctor->nr_processes; i++) {
 		json__begin_object(&json, NULL);

@@ -91,6 +91,30 @@ def as_root(context):
 
 
 @test
+def unwind_tables(context):
+    """Those of the files that a process maps, of the size that they have; not our builder's."""
+    target = context.start(["sleep", "60"])
+    document = _doctor(context)
+    tables = {os.path.basename(table["file"]): table for table in document["unwind_tables"]}
+    found = []
+    for name, least in (("sleep", 500), ("libc.so.6", 10000)):
+        table = tables.get(name)
+        # four bytes a row, eight a page, and what chunks of 16 KiB leave free
+        if not table or table["why_not"] or table["rows"] < least or not (
+                4 * table["rows"] <= table["bytes"] <= 5 * table["rows"] + (32 << 10)):
+            found.append(f"{name}: {table}")
+    detail = document["by_name"]["unwind_tables"]["detail"]
+    rows = sum(table["rows"] for table in document["unwind_tables"])
+    if f" {rows} rows, " not in detail:
+        found.append(f"{rows} rows in all, but: {detail}")
+    if [row for row in document["processes"] if row["comm"] == "allocpath"]:
+        found.append("the builder is among the processes")
+    if target.pid not in [row["pid"] for row in document["processes"]]:
+        found.append("the target is not")
+    fail_if(found)
+
+
+@test
 def sites(context):
     """The sites are those that hist probes."""
     target = context.start(["sleep", "60"])
