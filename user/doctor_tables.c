@@ -111,8 +111,12 @@ void doctor__end_tables(struct doctor *doctor)
 	unwind_builder__close(doctor->builder);
 	doctor->builder = NULL;
 	forget_others(doctor);
-	if (doctor->nr_tables)
-		qsort(doctor->tables, doctor->nr_tables, sizeof(*doctor->tables), compare_tables);
+	if (!doctor->nr_tables) {
+		finding = doctor__find(doctor, "host", "unwind_tables", FINDING_UNKNOWN);
+		finding__say(finding, "no file that a process maps may be read");
+		return;
+	}
+	qsort(doctor->tables, doctor->nr_tables, sizeof(*doctor->tables), compare_tables);
 	for (size_t i = 0; i < doctor->nr_tables; i++) {
 		rows += doctor->tables[i].nr_rows;
 		map_bytes += doctor->tables[i].map_bytes;

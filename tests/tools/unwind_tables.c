@@ -52,11 +52,13 @@ int main(int argc, char **argv)
 		       "/row", "ms", "file");
 	for (int i = optind; i < argc; i++) {
 		int fd = open(argv[i], O_RDONLY | O_CLOEXEC);
-		struct unwind_table table = { 0 };
-		int err = fd < 0 ? -errno : unwind_table__build(fd, &table);
+		struct unwind_table table;
+		int err = -EBADF;
 
-		if (fd >= 0)
+		if (fd >= 0) {
+			err = unwind_table__build(fd, &table);
 			close(fd);
+		}
 		if (err) {
 			fprintf(stderr, "%s: %s\n", argv[i], strerror(-err));
 			status = 1;
