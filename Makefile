@@ -33,7 +33,7 @@ BUILD_PACKAGES := gcc make clang llvm libbpf-dev bpftool libelf-dev libdw-dev li
 	linux-libc-dev ca-certificates
 TEST_PACKAGES := g++ golang-go libcap2-bin libcmocka-dev python3 strace sqlite3 git \
 	libjemalloc2 libtcmalloc-minimal4 libgoogle-perftools4 libmimalloc2.0 musl-tools \
-	redis-server
+	redis-server gdb libc6-dbg
 LONG_PACKAGES := qemu-system-x86 libclang-rt-14-dev
 LINT_PACKAGES := clang-format clang-tidy libcmocka-dev
 

@@ -63,6 +63,7 @@ static __always_inline __u32 file__flags(__u32 file)
 }
 
 #include "nest.bpf.h"
+#include "rule.bpf.h"
 
 /* Closes what has returned, from the innermost outwards. */
 __noinline int calls__close_returned(struct task *record, struct process *process, __u64 sp)
@@ -149,10 +150,17 @@ __noinline int call__push(struct task *record, struct process *process)
 	call->site = entry->site;
 	call->function = entry->function;
 	call->did = entry->impossible ? DID_DOOM : 0;
+	if (follows_rule && record->entered == 1) {
+		call->did |= DID_FIRST;
+		record->entered = 2;
+	}
 	if (depth == DEPTH_FULL && process &&
 	    (entry->function == FUNCTION_FREE || entry->function == FUNCTION_REALLOC) &&
-	    entry->argument)
+	    entry->argument) {
 		live__take_into(process->identity.id, entry->argument, call);
+		if (follows_rule)
+			rule__release(process, call);
+	}
 	record->nr_open++;
 	return 0;
 }
@@ -219,7 +227,8 @@ static __noinline int entry__begin(struct task *record, __u32 kind)
 		count__no_process(kind, record);
 		return 1;
 	}
-	record->entered = 1;
+	if (!follows_rule || !record->entered)
+		record->entered = 1;
 	if (!process->identity.file) {
 		process->identity.bias = entry->bias;
 		process->identity.file = entry->file + 1;
@@ -302,6 +311,8 @@ __noinline int return__decide(struct process *process, struct open_call *call, _
 	if (call->function == FUNCTION_REALLOC && call->argument)
 		release__record(process, call);
 	home = block__home(process, address);
+	if (follows_rule)
+		rule__judge(process, call, address);
 	live__add(process, call, address, home);
 	if (!request__record(process, call) && home < NR_HOMES)
 		ADD(process->counters.home[home], 1);
@@ -390,8 +401,12 @@ static __always_inline int probe__enter(struct pt_regs *ctx)
 
 		record = task__record(bpf_get_current_task_btf());
 		process = record ? process__of(record) : NULL;
-		if (process)
-			ADD(process->counters.mallopt_calls, 1);
+		if (!process)
+			return 1;
+		ADD(process->counters.mallopt_calls, 1);
+		if (follows_rule)
+			rule__set(process, (__s32)PT_REGS_PARM1(ctx), (__s32)PT_REGS_PARM2(ctx),
+				  file__flags(COOKIE_FILE(cookie)));
 		return 1;
 	}
 	count__seen(kind);

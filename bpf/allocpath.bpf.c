@@ -19,6 +19,8 @@ const volatile __u32 target_mode = TARGET_ALL;
 const volatile __u32 follow_children = 0;
 const volatile __u32 self_tgid = 0; /* we do not measure ourselves */
 const volatile __u32 recording = 0; /* 1: callers are kept too */
+const volatile __u32 follows_rule = 0; /* 1: the thresholds of processes are followed */
+const volatile struct rule_state command_rule = { .origin = RULE_PENDING }; /* see rule.bpf.h */
 const volatile __u64 min_size = 0; /* bytes, inclusive */
 const volatile __u64 max_size = ~0ULL;
 const volatile __u64 page_size = 4096;
@@ -51,6 +53,10 @@ static const union {
 	enum outcome outcome;
 	enum loss loss;
 	enum event_type event_type;
+	enum rule_origin rule_origin;
+	enum rule_pin rule_pin;
+	enum rule_reason rule_reason;
+	struct rule_event rule_event;
 	enum target_mode target_mode;
 	enum file_flags file_flags;
 	struct file_question file_question;
@@ -64,6 +70,7 @@ static const union {
 #include "compat.bpf.h"
 #include "maps.bpf.h"
 #include "ledger.bpf.h"
+#include "rule_start.bpf.h"
 #include "process.bpf.h"
 #include "granule.bpf.h"
 #include "call_row.bpf.h"

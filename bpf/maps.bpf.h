@@ -41,6 +41,11 @@ enum did {
 	DID_TRIM = 1 << 6,
 	DID_MUNMAP = 1 << 7,
 	DID_DOOM = 1 << 8, /* its arguments cannot succeed */
+	/* While rules are followed: */
+	DID_MMAP_FAILED = 1 << 9, /* a mapping was tried and refused */
+	DID_HAS_FAILED = 1 << 10, /* some growth was */
+	DID_FIRST = 1 << 11, /* the thread's first call: its cache is set up in it */
+	DID_OLD_MAPPED = 1 << 12, /* realloc: the old block has a mapping of its own */
 };
 #define DID_GROW (DID_ARENA | DID_BRK | DID_MMAP | DID_REMAP)
 

@@ -190,6 +190,7 @@ static __noinline int process__first_sight(struct task *record, struct linux_bin
 	}
 	id = __sync_fetch_and_add(&last_id, 1) + 1;
 	process__fill(process, id, leader, leader_record);
+	process->identity.slot = slot;
 	number = (__u64)slot << 32 | id;
 	other = __sync_val_compare_and_swap(&leader_record->number, 0, number);
 	if (other) {
@@ -200,6 +201,8 @@ static __noinline int process__first_sight(struct task *record, struct linux_bin
 		goto known;
 	}
 	count__recorded(KIND_PROCESS);
+	if (follows_rule)
+		rule__begin(process, program);
 	event__send(program ? EVENT_EXEC : EVENT_PROCESS, number, leader->tgid,
 		    leader_record->parent_id, program);
 known:

@@ -57,6 +57,8 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	}
 	child_record->inherits = follow_children;
 	child_record->parent_id = NUMBER_ID(record->number);
+	if (follows_rule)
+		rule__fork(process, child->tgid);
 	return 0;
 }
 
@@ -141,6 +143,8 @@ int BPF_PROG(process_exit, struct task_struct *task)
 	}
 	if (BPF_CORE_READ(task, signal, live.counter))
 		return 0;
+	if (follows_rule)
+		rule__forget_fork(task->tgid);
 	if (!record->number) {
 		record = task__record(task->group_leader);
 		if (!record)

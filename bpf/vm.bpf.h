@@ -243,6 +243,8 @@ __noinline int vm_call__charge(struct task *record, struct process *process, str
 		if (owner) {
 			call = &record->open[OPEN_INDEX(owner - 1)];
 			did = vm_call__did(call, vm);
+			if (follows_rule && (did & DID_FAIL))
+				did |= DID_HAS_FAILED | (vm->nr == NR_MMAP ? DID_MMAP_FAILED : 0);
 			if (did & DID_GROW)
 				call->did &= ~DID_FAIL; /* only the last one's failure tells */
 			/* A realloc gives the old block back when it has the new one. */
@@ -301,6 +303,8 @@ __noinline int vm_call__count_brk(struct process *process, struct vm_call *vm)
 		return 0;
 	counters = &process->counters;
 	ADD(counters->brk_calls, 1);
+	if (follows_rule && !vm->failed && vm->arg[0] && vm->arg[0] != vm->old_brk)
+		rule__break(process, vm->old_brk, vm->arg[0]);
 	if (vm->failed) {
 		ADD(counters->brk_failed, 1);
 	} else if (vm->arg[0] > vm->old_brk) {

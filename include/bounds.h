@@ -24,6 +24,15 @@
 /* Live blocks, at depth full only. 112 bytes each: 112 MiB. Full: counted as lost. */
 #define MAX_LIVE_BLOCKS (1 << 20)
 
+/* Moves of a threshold that are told of, a process; the rest is counted. */
+#define MAX_RULE_MOVES 256
+
+/* Judged requests that are told of: all of the first 2^9, then half as many of each doubling. */
+#define RULE_POINTS_SHIFT 9
+
+/* Variables of an environment that are looked at. */
+#define MAX_ENVIRONMENT 768
+
 /* Allocator files probed at once. */
 #define MAX_FILES 256
 

@@ -162,7 +162,7 @@ struct process_identity {
 	__u64 map_generation; /* bumped when the address space changes */
 	__u32 ended; /* 1: it exited or exec'd away */
 	__u32 unprobed; /* 1: begun after the allocation probes were detached */
-	__u32 slot; /* where it lies; written by the user side, in its copies only */
+	__u32 slot; /* where it lies */
 	__u32 pad;
 	char comm[MAX_COMM];
 };
@@ -223,6 +223,69 @@ struct process {
 	struct process_identity identity;
 	struct process_counters counters;
 	struct path_limits limits[2][NR_PATHS]; /* by epoch & 1 */
+};
+
+/* How the rule of a process came to be known. */
+enum rule_origin {
+	RULE_LATE = 0, /* the process ran before: what it did to its threshold is not known */
+	RULE_EXEC = 1, /* followed from its exec */
+	RULE_FORK = 2, /* inherited from a process that was followed */
+	RULE_PENDING = 3, /* its environment sets something: the user side reads what */
+	RULE_ENVIRONMENT = 4, /* followed from its exec, with what its environment sets */
+	NR_RULE_ORIGINS = 5,
+};
+
+/* What keeps the threshold from moving; << RULE_PIN_CALLED: by mallopt, else by the environment. */
+enum rule_pin {
+	RULE_PIN_TRIM = 1 << 0,
+	RULE_PIN_TOP_PAD = 1 << 1,
+	RULE_PIN_THRESHOLD = 1 << 2,
+	RULE_PIN_MAPS_MAX = 1 << 3,
+};
+#define RULE_PIN_CALLED 8
+
+/* Why a judged request did not go as the threshold says. */
+enum rule_reason {
+	RULE_MAP_LIMIT = 0, /* as many mappings as M_MMAP_MAX allows */
+	RULE_MMAP_FAILED = 1, /* mmap was tried and failed */
+	RULE_SECONDARY_ARENA = 2, /* a new arena served it from its first memory */
+	RULE_FIRST_GROWTH = 3, /* the heap grew for the thread's cache, and its top served it */
+	RULE_REMAPPED = 4, /* realloc kept the block's own mapping, by mremap */
+	RULE_RACED = 5, /* another thread moved the threshold meanwhile */
+	NR_RULE_REASONS = 6,
+};
+
+/* glibc's malloc parameters as far as they are followed; what a forked child inherits. */
+struct rule_state {
+	__u64 low, high; /* it lies here, inclusive; equal: known. Bytes of chunk */
+	__u64 trim_threshold; /* meant only while the threshold is known */
+	__u64 top_pad;
+	__u64 maps_max;
+	__s64 maps; /* chunks with mappings of their own; from 0 where the process ran before */
+	__u32 pins; /* bit mask of enum rule_pin */
+	__u32 origin; /* enum rule_origin */
+};
+
+/* Map rules: by slot, memory-mapped by the user side, which writes state while it is pending. */
+struct rule {
+	struct rule_state state;
+	__u64 previous; /* threshold before the last move, 0: none */
+	__u64 moved_ns; /* CLOCK_MONOTONIC of the last move */
+	__u64 moves;
+	__u64 judged; /* requests that made a kernel call = agree + disagree + unexplained + undecided */
+	__u64 agree;
+	__u64 disagree[NR_RULE_REASONS];
+	__u64 unexplained;
+	__u64 undecided; /* the threshold was not known */
+	__u64 largest_not_mapped; /* size + 1, 0: none; the memalign family is left out of these two */
+	__u64 smallest_mapped; /* ~size, 0: none */
+	__u64 crossings; /* not mapped, though a smaller one was before */
+	__u64 mapped; /* requests that got a new mapping of their own */
+	__u64 mapped_largest; /* the largest chunk among them, bytes */
+	__u64 mapped_live, mapped_peak; /* bytes in such mappings, now and at most */
+	__u64 mapped_released; /* such mappings that free gave back */
+	__u64 brk_growths, brk_trims;
+	__u64 brk_peak; /* highest break */
 };
 
 /* Map size_rows. */
@@ -297,6 +360,8 @@ enum file_flags {
 	FILE_FREE_JUMPS =
 		1 << 3, /* free may end by a jump to a wrapper of munmap; no libc's does */
 	FILE_REENTERS = 1 << 4, /* its functions jump to themselves once, when they are set up */
+	FILE_GLIBC = 1 << 5, /* its threshold follows glibc's rule */
+	FILE_THRESHOLD_CAPPED = 1 << 6, /* before 2.35: mallopt takes no threshold above 32 MiB */
 };
 
 /* Map files: index is the file's number. Range of the allocator's object, as addresses in it. */
@@ -354,6 +419,8 @@ enum event_type {
 	EVENT_END = 3, /* the process of this number exited or exec'd away */
 	EVENT_FILE = 4, /* an executable mapping of a file not seen before */
 	EVENT_32BIT = 5, /* a process that would be measured, but for its 32 bits; has no number */
+	EVENT_MOVE = 6, /* struct rule_event: a threshold was moved */
+	EVENT_JUDGED = 7, /* struct rule_event: a request that was judged, one of weight */
 };
 
 struct event {
@@ -366,6 +433,18 @@ struct event {
 	__u64 address; /* EVENT_FILE: start of the mapping */
 	__u64 end;
 	char filename[MAX_FILENAME]; /* EVENT_EXEC, and EVENT_32BIT at an exec */
+};
+
+struct rule_event {
+	__u32 type;
+	__u32 id;
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u64 size; /* of the freed chunk, or of the request */
+	__u64 from; /* threshold before; of a request: in force, 0: not known */
+	__u64 to;
+	__u64 caller; /* return address of the call */
+	__u32 weight; /* requests that it stands for */
+	__u32 path; /* enum alloc_path */
 };
 
 /* Which processes are measured. */
@@ -391,6 +470,8 @@ _Static_assert(sizeof(struct live_key) == 16, "live_key");
 _Static_assert(sizeof(struct live_block) == 32, "live_block");
 _Static_assert(sizeof(struct granule) == 48, "granule");
 _Static_assert(sizeof(struct event) == 296, "event");
+_Static_assert(sizeof(struct rule) == 248, "rule");
+_Static_assert(sizeof(struct rule_event) == 56, "rule_event");
 _Static_assert(sizeof(struct file_range) == 40, "file_range");
 _Static_assert(sizeof(struct file_place) == 16, "file_place");
 _Static_assert(sizeof(struct tail_jump) == 12, "tail_jump");

@@ -339,10 +339,12 @@ static int read_glibc(const struct elf_file *elf, int minor, struct allocator_fi
 	size_t i;
 	int err;
 
-	if (asprintf(&file->name, "glibc 2.%d", release_minor(elf, minor)) < 0) {
+	minor = release_minor(elf, minor);
+	if (asprintf(&file->name, "glibc 2.%d", minor) < 0) {
 		file->name = NULL;
 		return -ENOMEM;
 	}
+	file->flags = FILE_GLIBC | (minor < 35 ? FILE_THRESHOLD_CAPPED : 0);
 	err = elf_file__each_function(elf, SHT_DYNSYM, visit_own, &scan);
 	if (!err)
 		err = elf_file__each_function(elf, SHT_DYNSYM, visit_neighbour, &scan);

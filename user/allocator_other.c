@@ -4,6 +4,7 @@
  * and programs and libraries that have one inside.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -337,6 +338,13 @@ static int read_range(struct other *other, struct allocator_file *file, const ch
 		file->flags |= FILE_CALLS_LIBC;
 	if (!is_libc(other) || other->prefixed)
 		file->flags |= FILE_FREE_JUMPS;
+	if (other->kind == KIND_GLIBC) {
+		int minor = 0;
+
+		file->flags |= FILE_GLIBC;
+		if (sscanf(file->name, "glibc 2.%d", &minor) == 1 && minor < 35)
+			file->flags |= FILE_THRESHOLD_CAPPED;
+	}
 	if (other->kind == KIND_GLIBC_DEBUG)
 		file->flags |= FILE_REENTERS;
 	if (allocator_kind__zero_is_block(other->kind))

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "profile_build.h"
 #include "profile_calls.h"
+#include "rule_settings.h"
 
 /* Listed once for each program. */
 static int collector__refuse_32bit(struct collector *collector, const struct event *event)
@@ -29,14 +30,46 @@ out:
 	return error;
 }
 
+static int collector__on_rule_event(struct collector *collector, const struct rule_event *event)
+{
+	const struct process_names *of = names__of(&collector->names, event->id);
+	bool lives = of && !of->ended;
+
+	return rule_log__add(&collector->rule_log, event, lives ? of->tgid : 0);
+}
+
+/*
+ * What a program's environment says of its threshold. The kernel side has seen that there is
+ * something, and has taken a command's descendants to have its own environment.
+ */
+static void collector__learn_environment(struct collector *collector, const struct event *event)
+{
+	struct rule_state *state = session__rule_state(&collector->session, event->slot, event->id);
+	struct rule_state known;
+
+	if (!state || (state->origin != RULE_PENDING && state->origin != RULE_ENVIRONMENT))
+		return;
+	if (rule_state__of_process(&known, (pid_t)event->tgid) ||
+	    (state->origin == RULE_ENVIRONMENT && known.low == state->low &&
+	     known.pins == state->pins))
+		return;
+	known.maps = state->maps;
+	known.origin = RULE_ENVIRONMENT;
+	*state = known;
+}
+
 static int collector__on_event(void *context, void *data, size_t size)
 {
 	struct collector *collector = context;
 	const struct event *event = data;
 	char path[96];
 
+	if (size == sizeof(struct rule_event))
+		return collector__on_rule_event(collector, data);
 	if (size < sizeof(*event))
 		return 0;
+	if (event->type == EVENT_EXEC)
+		collector__learn_environment(collector, event);
 	if (event->type == EVENT_EXEC && collector->follows_files)
 		probes__consider_exec(&collector->probes, (pid_t)event->tgid);
 	if (event->type == EVENT_32BIT)
@@ -134,6 +167,7 @@ static int collector__fold(struct collector *collector)
 			calls = snapshot__calls_of(&snapshot, process->identity.id, &nr);
 			session__forget_calls(&collector->session, calls, nr);
 			names__forget(&collector->names, process->identity.id);
+			rule_log__forget(&collector->rule_log, process->identity.id);
 			collector->nr_released++;
 		}
 	}
@@ -229,6 +263,7 @@ void collector__close(struct collector *collector)
 	probes__free(&collector->probes);
 	session__close(&collector->session);
 	names__free(&collector->names);
+	rule_log__free(&collector->rule_log);
 	for (size_t i = 0; i < collector->nr_folded; i++)
 		profile_process__free(&collector->folded[i]);
 	free(collector->folded);

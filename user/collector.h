@@ -13,6 +13,7 @@
 #include "names.h"
 #include "probes.h"
 #include "profile.h"
+#include "rule_log.h"
 #include "session.h"
 #include "session_maps.h"
 
@@ -35,6 +36,9 @@ struct collector {
 	struct session session;
 	struct probes probes;
 	struct names names;
+	struct rule_log rule_log;
+	bool lists_idle; /* the profile has the processes too that did nothing */
+	bool reads_params; /* glibc's own parameters are read at the end */
 	struct ring_buffer *ring;
 	bool follows_files; /* files that are mapped during the run are probed too */
 	struct profile_process *folded; /* exited processes that made room, one an exe */

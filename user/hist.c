@@ -16,6 +16,7 @@
 #include "output.h"
 #include "recording.h"
 #include "report.h"
+#include "report_threshold.h"
 #include "targets.h"
 
 #define EXIT_WITH_COMMAND 125
@@ -83,6 +84,18 @@ static unsigned int terminal__width(FILE *out)
 	return size.ws_col;
 }
 
+static int hist__write_threshold(FILE *out, const struct profile *profile,
+				 const struct options *options)
+{
+	const char *suffix = options->output ? strrchr(options->output, '.') : NULL;
+
+	if (options->json)
+		return report_threshold__write_json(out, profile);
+	if (suffix && strcmp(suffix, ".svg") == 0)
+		return report_threshold__write_svg(out, profile);
+	return report_threshold__write_text(out, profile, terminal__width(out), options->verbose);
+}
+
 static int hist__write(struct hist *hist, struct profile *profile)
 {
 	const struct options *options = hist->options;
@@ -99,7 +112,9 @@ static int hist__write(struct hist *hist, struct profile *profile)
 	error = profile__group(profile, options->group_by);
 	if (error)
 		return log__error(error, "no memory for the report");
-	if (options->json)
+	if (options->view == VIEW_THRESHOLD)
+		error = hist__write_threshold(out, profile, options);
+	else if (options->json)
 		error = report_json__write(out, profile);
 	else
 		error = report_text__write(out, profile, &style);
@@ -327,6 +342,8 @@ static int hist__prepare(struct hist *hist)
 		return error;
 	collector->probes.session = &collector->session;
 	collector->probes.depth = options->depth;
+	collector->lists_idle = options->view == VIEW_THRESHOLD && options->target == TARGET_ALL;
+	collector->reads_params = options->view == VIEW_THRESHOLD && !options->no_read;
 	if (options->depth != DEPTH_KERNEL)
 		collector->trap_ns = probes__calibrate(&collector->probes);
 	error = targets__select(collector, options, &hist->command);

@@ -36,6 +36,8 @@ static int run_with_options(int argc, char **argv)
 static const struct command_row command_rows[] = {
 	{ "hist", "request sizes, paths and first-touch faults of processes", run_with_options },
 	{ "record", "the same into a file, for hist -i and for pprof tools", run_with_options },
+	{ "threshold", "from which size on requests get mappings, and what moves it",
+	  run_with_options },
 	{ "doctor", "what this kernel, these rights and this host allow", run_with_options },
 };
 

@@ -164,6 +164,7 @@ int names__learn(struct names *names, const struct event *event)
 		return -ENOMEM;
 	of = &names->processes[event->id];
 	of->known = true;
+	of->tgid = event->tgid;
 	if (event->type == EVENT_END) {
 		of->ended = true;
 		return 0;

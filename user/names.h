@@ -15,6 +15,7 @@
 struct process_names {
 	char *exe; /* NULL: could not be had */
 	char *cgroup;
+	__u32 tgid;
 	bool known; /* an event told of it */
 	bool ended;
 };

@@ -150,6 +150,7 @@ static int parse_probes(const struct given *given)
 	for (int depth = DEPTH_KERNEL; depth <= DEPTH_FULL; depth++) {
 		if (strcmp(given->value, probe_depth__name(depth)) == 0) {
 			given->options->depth = depth;
+			given->options->depth_given = true;
 			return 0;
 		}
 	}
@@ -206,11 +207,13 @@ static int parse_input(const struct given *given)
 #define HIST (1U << VIEW_HIST)
 #define RECORD (1U << VIEW_RECORD)
 #define DOCTOR (1U << VIEW_DOCTOR)
-#define MEASURES .views = HIST | RECORD, .live = 1
+#define THRESHOLD (1U << VIEW_THRESHOLD)
+#define ALL (HIST | RECORD | DOCTOR | THRESHOLD)
+#define MEASURES .views = HIST | RECORD | THRESHOLD, .live = 1
 
 const struct option_row option_rows[] = {
 	{ .heading = "Which processes (all of the host, where none of these is given):",
-	  .views = HIST | RECORD },
+	  .views = HIST | RECORD | THRESHOLD },
 	{ NULL, 'p', "PID[,PID...]", "these processes", .parse = parse_pids, MEASURES },
 	{ "children", 0, NULL, "with -p: their descendants too", SWITCH(children), MEASURES },
 	{ NULL, 'n', "COMM", "processes of this name", .parse = parse_comm, MEASURES },
@@ -219,10 +222,11 @@ const struct option_row option_rows[] = {
 	{ NULL, 'a', NULL, "all processes of the host", .parse = parse_all, MEASURES },
 	/* Not for getopt, which ends at it. */
 	{ "", 0, "-- CMD ARGS...", "run CMD, measure it and its descendants", MEASURES },
-	{ NULL, 'i', "FILE", "none: the recording in FILE", .parse = parse_input, .views = HIST },
+	{ NULL, 'i', "FILE", "none: the recording in FILE", .parse = parse_input,
+	  .views = HIST | THRESHOLD },
 
 	{ .heading = "How long (until Ctrl-C or the end of CMD, where -d is not given):",
-	  .views = HIST | RECORD },
+	  .views = HIST | RECORD | THRESHOLD },
 	{ NULL, 'd', "DURATION", "as in 500ms, 10s, 2m", TIME(duration_ns), MEASURES },
 	{ "interval", 0, "T", "a report every T, each of its own interval", TIME(interval_ns),
 	  .views = HIST, .live = 1 },
@@ -231,19 +235,28 @@ const struct option_row option_rows[] = {
 	{ "checkpoint", 0, "T", "write the file every T too, for when allocpath is killed",
 	  TIME(checkpoint_ns), .views = RECORD },
 
-	{ .heading = "What:", .views = HIST | RECORD },
+	{ .heading = "What:", .views = HIST | RECORD | THRESHOLD },
 	{ "probes", 0, "DEPTH",
 	  "kernel: system calls and page faults; costs least\n"
 	  "entry:  and allocation functions, for sizes and paths\n"
 	  "        (default)\n"
 	  "full:   and returns and frees, for homes, releases and\n"
 	  "        live blocks; not for the whole host",
-	  .parse = parse_probes, MEASURES },
+	  .parse = parse_probes, .views = HIST | RECORD, .live = 1 },
+	{ "probes", 0, "DEPTH",
+	  "kernel: the break, and what can be read (default of -a)\n"
+	  "entry:  and requests, for the bracket\n"
+	  "full:   and returns and frees: the threshold is followed\n"
+	  "        (default)",
+	  .parse = parse_probes, .views = THRESHOLD, .live = 1 },
+	{ "no-read", 0, NULL, "do not read the library's own threshold from processes",
+	  SWITCH(no_read), .views = THRESHOLD, .live = 1 },
 	{ "min-size", 0, "N", "only requests of N bytes and more; 4K is 4096", BYTES(min_size),
-	  MEASURES },
-	{ "max-size", 0, "N", "only requests of N bytes and less", BYTES(max_size), MEASURES },
+	  .views = HIST | RECORD, .live = 1 },
+	{ "max-size", 0, "N", "only requests of N bytes and less", BYTES(max_size),
+	  .views = HIST | RECORD, .live = 1 },
 
-	{ .heading = "Report:", .views = HIST | DOCTOR },
+	{ .heading = "Report:", .views = HIST | DOCTOR | THRESHOLD },
 	{ .heading = "Recording:", .views = RECORD },
 	{ "group-by", 0, "KEY", "a row for each pid (default), comm, exe or cgroup",
 	  .parse = parse_group_by, .views = HIST },
@@ -256,9 +269,13 @@ const struct option_row option_rows[] = {
 	  .views = HIST },
 	{ "json", 0, NULL, "JSON, with every process; one document a line", SWITCH(json),
 	  .views = HIST },
-	{ "json", 0, NULL, "JSON, for programs", SWITCH(json), .views = DOCTOR },
+	{ "json", 0, NULL, "JSON, for programs", SWITCH(json), .views = DOCTOR | THRESHOLD },
 	{ NULL, 'o', "FILE", "the report goes to FILE instead of stdout", .parse = parse_output,
 	  .views = HIST | DOCTOR },
+	{ NULL, 'o', "FILE",
+	  "the report goes to FILE; as FILE.svg it is a drawing of\n"
+	  "sizes against time",
+	  .parse = parse_output, .views = THRESHOLD },
 	{ NULL, 'o', "FILE", "the file, which pprof tools open too; needed", .parse = parse_output,
 	  .views = RECORD },
 	{ "verbose", 'v', NULL, "every probed site, the books, more of each process",
@@ -266,8 +283,10 @@ const struct option_row option_rows[] = {
 	{ "verbose", 'v', NULL, "what is probed and what is not, as it comes", SWITCH(verbose),
 	  .views = RECORD },
 	{ "verbose", 'v', NULL, "every site, every process", SWITCH(verbose), .views = DOCTOR },
-	{ "help", 'h', NULL, "this text", SWITCH(help), .views = HIST | RECORD | DOCTOR },
-	{ "version", 'V', NULL, "the version", SWITCH(version), .views = HIST | RECORD | DOCTOR },
+	{ "verbose", 'v', NULL, "every move of the threshold, the books", SWITCH(verbose),
+	  .views = THRESHOLD },
+	{ "help", 'h', NULL, "this text", SWITCH(help), .views = ALL },
+	{ "version", 'V', NULL, "the version", SWITCH(version), .views = ALL },
 };
 
 const size_t nr_option_rows = ARRAY_SIZE(option_rows);

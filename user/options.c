@@ -24,6 +24,7 @@ static const char *const view_names[] = {
 	[VIEW_HIST] = "hist",
 	[VIEW_RECORD] = "record",
 	[VIEW_DOCTOR] = "doctor",
+	[VIEW_THRESHOLD] = "threshold",
 };
 
 /* One row of help: "  -v, --verbose         text", the text's lines below each other. */
@@ -78,6 +79,14 @@ static void print_help(enum view view)
 			"Says what this kernel, these rights and this host allow, found by trying:\n"
 			"what would be probed and how, which processes would be seen, what is missing,\n"
 			"what that costs and what mends it. Measures nothing, leaves nothing behind.\n",
+		[VIEW_THRESHOLD] =
+			"Usage: allocpath threshold [-p PID[,PID...] | -n COMM | --cgroup PATH | -a |\n"
+			"                            -- CMD ARGS...] [OPTION...]\n"
+			"       allocpath threshold -i FILE [OPTION...]\n\n"
+			"Says from which size on requests get mappings of their own: as it is seen, as\n"
+			"the library's own rule predicts it, and as it is read from the process; what\n"
+			"moved it, what that costs, and which setting would spare it. As root, but for\n"
+			"-i, which reads a file of allocpath record --probes full.\n",
 	};
 
 	printf("%s", intros[view]);
@@ -268,14 +277,19 @@ int options__parse(int argc, char **argv, struct options *options)
 		.top = DEFAULT_TOP,
 		.exit_status = EXIT_USAGE,
 	};
-	for (int view = VIEW_HIST; view <= VIEW_DOCTOR; view++)
+	for (int view = VIEW_HIST; view < NR_VIEWS; view++)
 		if (strcmp(argv[0], view_names[view]) == 0)
 			options->view = view;
 	if (parse_options(argc, argv, options))
 		return -1;
 	if (options->help || options->version)
 		return print_and_exit(options);
-	if (parse_command(argc, argv, options) || check_contradictions(options))
+	if (parse_command(argc, argv, options))
+		return -1;
+	/* The whole host gets no allocation probes for it unless that is asked for. */
+	if (options->view == VIEW_THRESHOLD && !options->depth_given)
+		options->depth = options->target == TARGET_ALL ? DEPTH_KERNEL : DEPTH_FULL;
+	if (check_contradictions(options))
 		return -1;
 	options->exit_status = 0;
 	return 0;

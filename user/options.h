@@ -15,6 +15,8 @@ enum view {
 	VIEW_HIST,
 	VIEW_RECORD,
 	VIEW_DOCTOR,
+	VIEW_THRESHOLD,
+	NR_VIEWS,
 };
 
 /* Strings are the caller's argv, which has to live as long; pids is owned. */
@@ -39,6 +41,8 @@ struct options {
 	enum group_by group_by;
 	enum sort_key sort;
 	unsigned int top;
+	bool depth_given;
+	bool no_read; /* of VIEW_THRESHOLD: glibc's own parameters are not read */
 	bool json;
 	const char *output; /* NULL: stdout */
 	bool verbose;

@@ -147,6 +147,7 @@ void profile_process__free(struct profile_process *process)
 	}
 	free(process->mappings);
 	free(process->samples);
+	profile_rule__free(process->rule);
 	memset(process, 0, sizeof(*process));
 }
 
@@ -311,6 +312,8 @@ int profile_process__add(struct profile_process *into, const struct profile_proc
 	if (err)
 		return err;
 	add_fields(&into->counters, &from->counters, NR_COUNTERS);
+	if (into->rule && from->rule)
+		profile_rule__add(into->rule, from->rule);
 	into->live_count += from->live_count;
 	into->live_bytes += from->live_bytes;
 	into->members += from->members;

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "contract.h"
+#include "profile_rule.h"
 #include "stack.h"
 #include "unwind.h"
 
@@ -103,6 +104,7 @@ struct profile_process {
 	size_t nr_mappings;
 	struct profile_sample *samples; /* where stacks are taken */
 	size_t nr_samples;
+	struct profile_rule *rule; /* NULL: its threshold was not followed */
 };
 
 struct profile_function {
@@ -137,6 +139,7 @@ struct profile_cost {
 
 struct profile {
 	enum probe_depth depth;
+	__u64 start_ns; /* CLOCK_MONOTONIC of the run's start */
 	double duration_s;
 	double coverage; /* share of the duration in which the allocation probes were attached */
 	char *detached_why; /* NULL, or why the allocation probes were detached early */

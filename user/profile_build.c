@@ -128,7 +128,8 @@ int profile_build__process(struct collector *collector, const struct snapshot *s
 		made->sizes[i].row = sizes[i].row;
 	}
 	made->nr_sizes = nr;
-	if (snapshot->nr_calls && profile_calls__add(snapshot, made)) {
+	if ((snapshot->nr_calls && profile_calls__add(snapshot, made)) ||
+	    profile_build__rule(collector, process, made)) {
 		profile_process__free(made);
 		return -ENOMEM;
 	}
@@ -276,6 +277,7 @@ int collector__profile(struct collector *collector, const struct snapshot *snaps
 
 	memset(profile, 0, sizeof(*profile));
 	profile->depth = collector->probes.depth;
+	profile->start_ns = collector->start_ns;
 	profile->duration_s = (double)(snapshot->at_ns - collector->start_ns) / 1e9;
 	profile->coverage = profile_build__coverage(collector, snapshot->at_ns);
 	profile->detached_why = copy_or_null(collector->detached_why);
@@ -298,6 +300,8 @@ int collector__profile(struct collector *collector, const struct snapshot *snaps
 		error = profile_build__fold(&collector->folded[i],
 					    &profile->processes[profile->nr_processes++]);
 	}
+	if (!error && collector->lists_idle)
+		error = profile_build__idle(collector, profile);
 	if (error)
 		profile__free(profile);
 	return error;

@@ -12,4 +12,11 @@ const struct size_entry *snapshot__sizes_of(const struct snapshot *snapshot, __u
 int profile_build__process(struct collector *collector, const struct snapshot *snapshot,
 			   const struct process *process, struct profile_process *made);
 
+/* Its threshold, where it was followed: into made->rule. 0 or -ENOMEM. */
+int profile_build__rule(struct collector *collector, const struct process *process,
+			struct profile_process *made);
+
+/* Adds the processes of the host that did nothing, with what can be read of them. 0 or -ENOMEM. */
+int profile_build__idle(struct collector *collector, struct profile *profile);
+
 #endif

@@ -6,12 +6,12 @@
 
 #include "recording.h"
 #include "recording_parse.h"
+#include "recording_rule.h"
 
 /* Ten times what a host of 10,000 processes needs. */
 #define MAX_PROFILE_BYTES (256U << 20)
 
-/* Room for nr elements, zeroed; NULL: beyond the bound, or no memory. */
-static void *parse__room(struct recording_parse *parse, size_t nr, size_t size)
+void *recording_parse__room(struct recording_parse *parse, size_t nr, size_t size)
 {
 	size_t bytes;
 
@@ -46,7 +46,7 @@ static int parse__text(struct recording_parse *parse, const ProtobufCBinaryData 
 	*text = NULL;
 	if (!from->len)
 		return 0;
-	*text = parse__room(parse, from->len, 1);
+	*text = recording_parse__room(parse, from->len, 1);
 	if (!*text)
 		return -ENOMEM;
 	memcpy(*text, from->data, from->len);
@@ -61,7 +61,7 @@ static int parse__own_text(struct recording_parse *parse, const ProtobufCBinaryD
 
 	if (error || *text)
 		return error;
-	*text = parse__room(parse, 0, 1);
+	*text = recording_parse__room(parse, 0, 1);
 	return *text ? 0 : -ENOMEM;
 }
 
@@ -100,6 +100,8 @@ static int parse__run(struct recording_parse *parse, const Recording__Recording 
 		error = parse__seconds(part->coverage, &profile->coverage);
 	if (!error && part->detached_why.len)
 		error = parse__text(parse, &part->detached_why, &profile->detached_why);
+	if (part->start_ns)
+		profile->start_ns = part->start_ns;
 	if (part->nr_cpus)
 		profile->nr_cpus = part->nr_cpus;
 	if (error || !cost)
@@ -195,7 +197,7 @@ static int parse__file(struct recording_parse *parse, const Recording__ProbedFil
 		error = parse__seconds(from->since_s, &file->since_s);
 	if (error)
 		return error;
-	file->functions = parse__room(parse, from->n_function, sizeof(*file->functions));
+	file->functions = recording_parse__room(parse, from->n_function, sizeof(*file->functions));
 	if (!file->functions)
 		return -ENOMEM;
 	for (size_t i = 0; !error && i < from->n_function; i++) {
@@ -250,7 +252,7 @@ static int parse__class(__u64 min)
 static int parse__sizes(struct recording_parse *parse, const Recording__Process *from,
 			struct profile_process *process)
 {
-	process->sizes = parse__room(parse, from->n_size, sizeof(*process->sizes));
+	process->sizes = recording_parse__room(parse, from->n_size, sizeof(*process->sizes));
 	if (!process->sizes)
 		return -ENOMEM;
 	for (size_t i = 0; i < from->n_size; i++) {
@@ -291,8 +293,9 @@ static int parse__calls(struct recording_parse *parse, const Recording__Process 
 {
 	int error = 0;
 
-	process->calls = parse__room(parse, from->n_call, sizeof(*process->calls));
-	process->mappings = parse__room(parse, from->n_mapping, sizeof(*process->mappings));
+	process->calls = recording_parse__room(parse, from->n_call, sizeof(*process->calls));
+	process->mappings =
+		recording_parse__room(parse, from->n_mapping, sizeof(*process->mappings));
 	if (!process->calls || !process->mappings)
 		return -ENOMEM;
 	for (size_t i = 0; !error && i < from->n_mapping; i++) {
@@ -363,6 +366,8 @@ static int parse__process(struct recording_parse *parse, const Recording__Proces
 		error = parse__sizes(parse, from, process);
 	if (!error)
 		error = parse__calls(parse, from, process);
+	if (!error && from->rule)
+		error = recording_rule__parse(parse, from->rule, &process->rule);
 	return error;
 }
 

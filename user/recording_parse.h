@@ -29,6 +29,9 @@ struct recording_parse {
  */
 int recording_parse__part(struct recording_parse *parse, const Recording__Recording *part);
 
+/* Room for nr elements, zeroed; NULL: beyond the bound of a recording, or no memory. */
+void *recording_parse__room(struct recording_parse *parse, size_t nr, size_t size);
+
 void recording_parse__free(struct recording_parse *parse);
 
 #endif

@@ -8,6 +8,7 @@
 #include "pprof_samples.h"
 #include "recording.h"
 #include "recording_names.h"
+#include "recording_rule.h"
 #include "report.h"
 
 #define NR_EVENTS (NR_EVENT_KINDS * NR_OUTCOMES)
@@ -39,6 +40,7 @@ static void put_run(struct pprof *pprof, const struct profile *profile)
 	recording.version = RECORDING_VERSION;
 	recording.tool = bytes_of("allocpath " ALLOCPATH_VERSION);
 	recording.depth = (char *)probe_depth__name(profile->depth);
+	recording.start_ns = profile->start_ns;
 	recording.duration_s = profile->duration_s;
 	recording.coverage = profile->coverage;
 	recording.detached_why = bytes_of(profile->detached_why);
@@ -158,6 +160,7 @@ struct process_parts {
 	Recording__Size *sizes, **size_list;
 	Recording__Call *calls, **call_list;
 	Recording__CallerMapping *mappings, **mapping_list;
+	struct recording_rule *rule;
 };
 
 static int process_parts__make(struct process_parts *parts, const struct profile_process *from)
@@ -182,6 +185,7 @@ static void process_parts__free(struct process_parts *parts)
 	free(parts->call_list);
 	free(parts->mappings);
 	free(parts->mapping_list);
+	recording_rule__free(parts->rule);
 }
 
 static void fill_sizes(Recording__Process *process, struct process_parts *parts,
@@ -279,6 +283,13 @@ static int put_process(struct pprof *pprof, const struct profile_process *from)
 	if (!error) {
 		fill_sizes(&process, &parts, from);
 		fill_calls(&process, &parts, from);
+	}
+	if (!error && from->rule) {
+		parts.rule = recording_rule__make(from->rule);
+		error = parts.rule ? 0 : -ENOMEM;
+	}
+	if (!error) {
+		process.rule = parts.rule ? recording_rule__message(parts.rule) : NULL;
 		put_part(pprof, &recording);
 	}
 	process_parts__free(&parts);

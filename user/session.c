@@ -14,6 +14,7 @@
 
 #include "log.h"
 #include "options.h"
+#include "rule_settings.h"
 #include "session.h"
 
 /* The skeleton writes our globals with the kernel's short type names. */
@@ -54,6 +55,14 @@ static void session__set_switches(struct session *session, const struct options 
 	skeleton->rodata->follow_children = options->children || options->target == TARGET_COMMAND;
 	skeleton->rodata->self_tgid = getpid();
 	skeleton->rodata->recording = session->keeps_callers;
+	skeleton->rodata->follows_rule = session->follows_rule;
+	if (session->follows_rule && options->target == TARGET_COMMAND) {
+		struct rule_state state;
+
+		/* Where ours sets nothing and a descendant's does, its own has to be read. */
+		if (rule_state__of_ourselves(&state))
+			memcpy((void *)&skeleton->rodata->command_rule, &state, sizeof(state));
+	}
 	skeleton->rodata->min_size = options->min_size;
 	skeleton->rodata->max_size = options->max_size;
 	skeleton->rodata->page_size = sysconf(_SC_PAGESIZE);
@@ -61,6 +70,10 @@ static void session__set_switches(struct session *session, const struct options 
 		snprintf((char *)skeleton->rodata->target_comm, MAX_COMM, "%s", options->comm);
 	if (options->depth != DEPTH_FULL)
 		bpf_map__set_max_entries(skeleton->maps.live_blocks, 1);
+	if (!session->follows_rule) {
+		bpf_map__set_max_entries(skeleton->maps.rules, 1);
+		bpf_map__set_max_entries(skeleton->maps.forked_rules, 1);
+	}
 	if (!session->keeps_callers)
 		bpf_map__set_max_entries(skeleton->maps.call_rows, 1);
 	session->faults_by_software = !kernel__has_tracepoint("page_fault_user");
@@ -113,16 +126,27 @@ static bool trial__is_supported(enum uprobe_kind kind)
 	return supported;
 }
 
+/* Reads and writes of it are the map's own. NULL: errno says why. */
+static void *map__share(const struct bpf_map *map, size_t size)
+{
+	void *shared;
+
+	shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	return shared == MAP_FAILED ? NULL : shared;
+}
+
 static int session__map_processes(struct session *session)
 {
-	size_t size = MAX_PROCESSES * sizeof(struct process);
-	void *processes;
-
-	processes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
-			 bpf_map__fd(session->skeleton->maps.processes), 0);
-	if (processes == MAP_FAILED)
+	session->processes = map__share(session->skeleton->maps.processes,
+					MAX_PROCESSES * sizeof(struct process));
+	if (!session->processes)
 		return -errno;
-	session->processes = processes;
+	if (session->follows_rule) {
+		session->rules = map__share(session->skeleton->maps.rules,
+					    MAX_PROCESSES * sizeof(struct rule));
+		if (!session->rules)
+			return -errno;
+	}
 	for (__u32 slot = 0; slot < MAX_PROCESSES; slot++) {
 		int error = bpf_map_update_elem(bpf_map__fd(session->skeleton->maps.free_slots),
 						NULL, &slot, 0);
@@ -154,6 +178,7 @@ int session__try(struct session *session, const struct options *options)
 	memset(session, 0, sizeof(*session));
 	session->stats_fd = -1;
 	session->keeps_callers = options->view == VIEW_RECORD && options->depth != DEPTH_KERNEL;
+	session->follows_rule = options->view == VIEW_RECORD || options->view == VIEW_THRESHOLD;
 	libbpf_set_print(session__print);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	session->features.multi = trial__is_supported(UPROBE_ENTRY);
@@ -433,6 +458,9 @@ void session__close(struct session *session)
 	if (session->processes)
 		munmap(session->processes, MAX_PROCESSES * sizeof(struct process));
 	session->processes = NULL;
+	if (session->rules)
+		munmap(session->rules, MAX_PROCESSES * sizeof(struct rule));
+	session->rules = NULL;
 	if (session->stats_fd >= 0)
 		close(session->stats_fd);
 	session->stats_fd = -1;

@@ -21,10 +21,12 @@ struct session {
 	struct allocpath_bpf *skeleton;
 	struct uprobe_features features;
 	struct process *processes; /* mapped, MAX_PROCESSES of them */
+	struct rule *rules; /* mapped, one a process slot; NULL: thresholds are not followed */
 	struct bpf_link **links; /* of the kernel side */
 	size_t nr_links;
 	int stats_fd; /* keeps the kernel's BPF run time statistics on, or -1 */
 	bool keeps_callers; /* while recording */
+	bool follows_rule; /* for threshold and recordings */
 	bool faults_by_software; /* no exceptions tracepoints: no error code of faults */
 };
 

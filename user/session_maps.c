@@ -245,7 +245,16 @@ int session__release_slot(struct session *session, __u32 slot, const struct size
 	/* The number goes last: a program that still holds it looks again and finds another. */
 	session->processes[slot].identity.id = 0;
 	memset(&session->processes[slot], 0, sizeof(struct process));
+	if (session->rules)
+		memset(&session->rules[slot], 0, sizeof(struct rule));
 	return bpf_map_update_elem(bpf_map__fd(session->skeleton->maps.free_slots), NULL, &slot, 0);
+}
+
+struct rule_state *session__rule_state(struct session *session, __u32 slot, __u32 id)
+{
+	if (!session->rules || slot >= MAX_PROCESSES || session->processes[slot].identity.id != id)
+		return NULL;
+	return &session->rules[slot].state;
 }
 
 /* The key before the deleted one is kept, so that the walk does not begin anew. */

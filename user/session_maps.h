@@ -57,6 +57,9 @@ void session__forget_calls(struct session *session, const struct call_entry *ent
 int session__release_slot(struct session *session, __u32 slot, const struct size_entry *entries,
 			  size_t nr);
 
+/* The rule that is followed of the process with that slot and number; NULL: none. */
+struct rule_state *session__rule_state(struct session *session, __u32 slot, __u32 id);
+
 /* Deletes the granules and live blocks of ended processes; id_ended says which these are. */
 void session__sweep(struct session *session, int (*id_ended)(void *context, __u32 id),
 		    void *context);

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * glibc's mmap threshold, followed event by event (DESIGN.md 'Words', README 'The 128 KiB rule').
+ * A free of a chunk with a mapping of its own that is larger than the threshold and at most 32 MiB
+ * moves it there; mallopt and the environment pin it. What is not known is kept as a bracket that
+ * holds it. All of it stands behind follows_rule. The only writer of rules, but for pending states.
+ */
+#define CHUNK_MAPPED 2ULL
+#define CHUNK_FLAGS 7ULL
+#define CHUNK_ALIGN 15ULL
+#define CHUNK_LEAST 32ULL
+#define RULE_LARGEST (32ULL << 20) /* frees of larger ones move nothing */
+#define RULE_ARENA_BYTES (64ULL << 20) /* a secondary arena's heap */
+#define RULE_RACE_NS (20ULL * 1000 * 1000)
+
+#define M_TRIM_THRESHOLD (-1)
+#define M_TOP_PAD (-2)
+#define M_MMAP_THRESHOLD (-3)
+#define M_MMAP_MAX (-4)
+
+/* weight 0: the threshold moves to size; else a request of size was judged. */
+static __noinline int rule_event__send(struct process *process, struct open_call *call,
+				       struct rule *rule, __u64 size, __u32 weight)
+{
+	struct rule_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+	if (!event) {
+		count__loss(LOSS_RING_FULL);
+		return 0;
+	}
+	event->type = weight ? EVENT_JUDGED : EVENT_MOVE;
+	event->id = process->identity.id;
+	event->time_ns = bpf_ktime_get_ns();
+	event->size = size;
+	event->from = rule__is_known(rule) ? rule->state.low : 0;
+	event->to = weight ? event->from : size;
+	event->caller = call->ret;
+	event->weight = weight;
+	event->path = call__path(call);
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+/* Is the call one of the glibc that the process uses? Another copy of it has its own threshold. */
+static __always_inline bool call__follows_rule(struct process *process, struct open_call *call)
+{
+	__u32 file = call->handed_on ? call->inner_file : call->file;
+	__u64 bias = call->handed_on ? call->inner_bias : call->bias;
+
+	if (!(file__flags(file) & FILE_GLIBC))
+		return false;
+	return call->handed_on || bias == process->identity.bias;
+}
+
+/* The word before a block: the chunk's size and flags. 0: not to be had. */
+static __always_inline __u64 block__header(__u64 address)
+{
+	__u64 header = 0;
+
+	bpf_probe_read_user(&header, sizeof(header), (void *)(address - 8));
+	return header;
+}
+
+static __noinline int rule__move(struct process *process, struct open_call *call, __u64 header)
+{
+	struct rule *rule = rule__of(process);
+	__u64 chunk = header & ~CHUNK_FLAGS;
+	struct rule_state *state;
+
+	if (!rule)
+		return 0;
+	state = &rule->state;
+	/* glibc compares with the flag in it. */
+	if (state->pins || header > RULE_LARGEST)
+		return 0;
+	if (!rule__is_known(rule)) {
+		if (state->high < chunk)
+			state->high = chunk;
+		return 0;
+	}
+	/* With the flag in it a chunk of just that size moves it too, to where it is. */
+	if (chunk <= state->low)
+		return 0;
+	ADD(rule->moves, 1);
+	if (rule->moves <= MAX_RULE_MOVES)
+		rule_event__send(process, call, rule, chunk, 0);
+	rule->previous = state->low;
+	rule->moved_ns = bpf_ktime_get_ns();
+	state->high = chunk;
+	state->low = chunk;
+	state->trim_threshold = 2 * chunk;
+	return 0;
+}
+
+/* The entry of a free, or of a realloc with an old block. */
+__noinline int rule__release(struct process *process, struct open_call *call)
+{
+	struct rule *rule;
+	__u64 header;
+
+	if (!process || !call || !call__follows_rule(process, call))
+		return 0;
+	header = block__header(call->argument);
+	if (!(header & CHUNK_MAPPED))
+		return 0;
+	if (call->function != FUNCTION_FREE) {
+		call->did |= DID_OLD_MAPPED;
+		return 0;
+	}
+	rule = rule__of(process);
+	if (!rule)
+		return 0;
+	ADD(rule->state.maps, -1);
+	ADD(rule->mapped_released, 1);
+	if (call->old_known)
+		ADD(rule->mapped_live, -(header & ~CHUNK_FLAGS));
+	return rule__move(process, call, header);
+}
+
+/* mallopt(parameter, value). Any value for these four ends the threshold's moving. */
+__noinline int rule__set(struct process *process, __s32 parameter, __s32 value, __u32 flags)
+{
+	struct rule_state *state;
+	struct rule *rule;
+
+	if (!process)
+		return 0;
+	rule = rule__of(process);
+	if (!rule || !(flags & FILE_GLIBC))
+		return 0;
+	state = &rule->state;
+	switch (parameter) {
+	case M_TRIM_THRESHOLD:
+		state->trim_threshold = (__u64)(__s64)value;
+		state->pins |= RULE_PIN_TRIM << RULE_PIN_CALLED;
+		break;
+	case M_TOP_PAD:
+		state->top_pad = (__u64)(__s64)value;
+		state->pins |= RULE_PIN_TOP_PAD << RULE_PIN_CALLED;
+		break;
+	case M_MMAP_THRESHOLD:
+		if ((flags & FILE_THRESHOLD_CAPPED) && (__u64)(__s64)value > RULE_LARGEST)
+			break;
+		rule->previous = rule__is_known(rule) ? state->low : 0;
+		rule->moved_ns = bpf_ktime_get_ns();
+		state->low = state->high = (__u64)(__s64)value;
+		state->pins |= RULE_PIN_THRESHOLD << RULE_PIN_CALLED;
+		break;
+	case M_MMAP_MAX:
+		state->maps_max = (__u64)(__s64)value;
+		state->pins |= RULE_PIN_MAPS_MAX << RULE_PIN_CALLED;
+		break;
+	}
+	return 0;
+}
+
+/* The chunk that glibc looks for: of an aligned block more than it needs, to cut from. */
+static __always_inline __u64 call__chunk(struct open_call *call)
+{
+	__u64 size = call->size, alignment = call->alignment, chunk;
+
+	if (call->function == FUNCTION_PVALLOC)
+		size = (size + page_size - 1) & ~(page_size - 1);
+	chunk = (size + 8 + CHUNK_ALIGN) & ~CHUNK_ALIGN;
+	if (chunk < CHUNK_LEAST)
+		chunk = CHUNK_LEAST;
+	if (alignment <= CHUNK_ALIGN + 1)
+		return chunk;
+	if (alignment < CHUNK_LEAST)
+		alignment = CHUNK_LEAST;
+	return (chunk + alignment + CHUNK_LEAST + 8 + CHUNK_ALIGN) & ~CHUNK_ALIGN;
+}
+
+/* Other threads may have moved the threshold between glibc's look at it and ours. */
+static __always_inline bool rule__was_raced(struct rule *rule, __u64 chunk)
+{
+	__u64 low = rule->previous, high = rule->state.low;
+
+	if (!rule->moves && !rule->previous)
+		return false;
+	if (low > high) {
+		low = high;
+		high = rule->previous;
+	}
+	return chunk >= low && chunk <= high &&
+	       BPF_CORE_READ(bpf_get_current_task_btf(), signal, nr_threads) > 1 &&
+	       bpf_ktime_get_ns() - rule->moved_ns < RULE_RACE_NS;
+}
+
+/* Why a request went against the threshold; NR_RULE_REASONS: nothing explains it. */
+static __noinline __u32 rule__reason(struct rule *rule, struct open_call *call, __u64 chunk,
+				     bool mapped)
+{
+	__u64 maps = rule->state.maps > 0 ? (__u64)rule->state.maps : 0;
+
+	if (mapped) {
+		if (call->did & DID_REMAP)
+			return RULE_REMAPPED;
+		if ((call->did & DID_HAS_FAILED) || chunk > RULE_ARENA_BYTES / 2)
+			return RULE_SECONDARY_ARENA;
+	} else {
+		if (call->did & DID_MMAP_FAILED)
+			return RULE_MMAP_FAILED;
+		if (maps >= rule->state.maps_max)
+			return RULE_MAP_LIMIT;
+		if (call->did & DID_FIRST)
+			return call->did & DID_ARENA ? RULE_SECONDARY_ARENA : RULE_FIRST_GROWTH;
+	}
+	return rule__was_raced(rule, chunk) ? RULE_RACED : NR_RULE_REASONS;
+}
+
+/* What a request tells of a threshold that is not known. */
+static __noinline int rule__narrow(struct rule *rule, struct open_call *call, __u64 chunk,
+				   bool mapped)
+{
+	struct rule_state *state = &rule->state;
+
+	ADD(rule->undecided, 1);
+	if (mapped && !(call->did & (DID_REMAP | DID_HAS_FAILED)) && chunk < state->high)
+		state->high = chunk;
+	/* Only where mappings are made at all: M_MMAP_MAX may have been set before we came. */
+	if (!mapped && rule->mapped && chunk >= state->low &&
+	    !(call->did & (DID_MMAP_FAILED | DID_FIRST)))
+		state->low = chunk + 1;
+	if (state->low >= state->high) /* the two contradict: it moved in a way that was not seen */
+		state->low = mapped ? 0 : state->low;
+	if (state->low >= state->high)
+		state->high = ~0ULL;
+	return 0;
+}
+
+static __noinline int rule__judge_growth(struct rule *rule, struct open_call *call, __u64 chunk,
+					 bool mapped)
+{
+	__u64 threshold = rule->state.low;
+	__u32 reason;
+
+	ADD(rule->judged, 1);
+	if (!rule__is_known(rule))
+		return rule__narrow(rule, call, chunk, mapped);
+	/* At the limit no chunk is mapped, whatever its size. */
+	if (mapped == (chunk >= threshold)) {
+		ADD(rule->agree, 1);
+		return 0;
+	}
+	reason = rule__reason(rule, call, chunk, mapped);
+	if (reason < NR_RULE_REASONS)
+		ADD(rule->disagree[reason], 1);
+	else
+		ADD(rule->unexplained, 1);
+	return 0;
+}
+
+static __always_inline void rule__note_mapping(struct rule *rule, struct open_call *call,
+					       __u64 bytes)
+{
+	__u64 live;
+
+	if (call->did & DID_REMAP) {
+		live = __sync_fetch_and_add(&rule->mapped_live, bytes - call->remapped_from) +
+		       bytes - call->remapped_from;
+	} else {
+		ADD(rule->state.maps, 1);
+		ADD(rule->mapped, 1);
+		limit__raise(&rule->mapped_largest, bytes);
+		live = __sync_fetch_and_add(&rule->mapped_live, bytes) + bytes;
+	}
+	limit__raise(&rule->mapped_peak, live);
+}
+
+/* All of the first requests, then fewer and fewer. 0: this one is not told of. */
+static __always_inline __u32 rule__weight(__u64 judged)
+{
+	__u32 bit = size_class__msb(judged | 1);
+	__u32 shift = bit > RULE_POINTS_SHIFT ? bit - RULE_POINTS_SHIFT : 0;
+
+	return judged & ((1ULL << (shift & 63)) - 1) ? 0 : 1U << (shift & 31);
+}
+
+/* A request has returned with a block at address. */
+__noinline int rule__judge(struct process *process, struct open_call *call, __u64 address)
+{
+	__u64 header, chunk;
+	struct rule *rule;
+	bool mapped, grew;
+	__u32 weight;
+
+	if (!process || !call || !call__follows_rule(process, call))
+		return 0;
+	rule = rule__of(process);
+	if (!rule)
+		return 0;
+	header = block__header(address);
+	mapped = header & CHUNK_MAPPED;
+	grew = call->did & DID_GROW;
+	if ((call->did & DID_OLD_MAPPED) && (call->did & DID_MUNMAP)) {
+		ADD(rule->state.maps, -1);
+		if (call->old_known)
+			ADD(rule->mapped_live,
+			    -((call->old_size + 16 + page_size - 1) & ~(page_size - 1)));
+	}
+	if (mapped && grew)
+		rule__note_mapping(rule, call, header & ~CHUNK_FLAGS);
+	if (!call->alignment) {
+		if (mapped)
+			limit__raise(&rule->smallest_mapped, ~call->size);
+		else
+			limit__raise(&rule->largest_not_mapped, call->size + 1);
+		if (!mapped && rule->smallest_mapped && call->size >= ~rule->smallest_mapped)
+			ADD(rule->crossings, 1);
+	}
+	if (!grew)
+		return 0;
+	chunk = call__chunk(call);
+	rule__judge_growth(rule, call, chunk, mapped);
+	weight = rule__weight(rule->judged);
+	if (weight)
+		rule_event__send(process, call, rule, call->size, weight);
+	return 0;
+}
+
+/* The break has moved: how far it went to and fro is what another trim threshold would spare. */
+static __noinline int rule__break(struct process *process, __u64 from, __u64 to)
+{
+	struct rule *rule = rule__of(process);
+
+	if (!rule)
+		return 0;
+	if (to > from) {
+		ADD(rule->brk_growths, 1);
+		limit__raise(&rule->brk_peak, to);
+	} else {
+		ADD(rule->brk_trims, 1);
+	}
+	return 0;
+}

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The followed threshold against glibc's own, which gdb reads (issue 8, 'It holds when' 2, 3)."""
+
+import os
+import random
+import signal
+import time
+
+import harness
+import thresholds
+from harness import Failure, each, fail_if, program, test
+
+RANDOM = {"one_thread": "11 4000 1 3", "threads": "12 1500 4 3", "mallopt": "13 4000 1 3 set"}
+MANY_RANDOM = {
+    f"{name}_{seed}": f"{seed} {words}"
+    for seed in range(20, 26)
+    for name, words in {
+        "alone": "8000 1 6", "threads": "3000 6 6", "set": "8000 1 6 set",
+        "set_threads": "3000 4 6 set",
+    }.items()
+}
+
+
+def _random(context, words):
+    thresholds.need_gdb()
+    words = words.split()
+    tool = thresholds.start(context, "--no-read", command=[program("moves"), *words])
+    pid = thresholds.child_of(context, tool, "moves")
+    moments = []
+    for _ in range(int(words[3])):
+        context.wait_for(lambda: thresholds.state_of(pid) in ("T", "Z", ""), "moves to stop")
+        if thresholds.state_of(pid) != "T":
+            raise Failure("moves has ended before its last stop")
+        thresholds.look_while_stopped(pid, moments)
+    document = thresholds.finish(context, tool)
+    process = next(one for one in document["processes"] if one["comm"] == "moves")
+    wrong = thresholds.judged_all(process)
+    if process["judged"] < 100:
+        wrong.append(f"only {process['judged']} requests were judged")
+    # mallopt's moves are not in the list of those that frees made: only the end can be compared
+    if "set" not in words:
+        wrong += thresholds.compare_moments(document, process, moments)
+    if process["read"] is not None:
+        wrong.append("read with --no-read")
+    fail_if(wrong, *context.stderr_of(tool).splitlines()[-5:])
+
+
+@each(RANDOM)
+def random_program(context, words):
+    """Random sizes around the threshold: each moment is right, each request explained."""
+    _random(context, words)
+
+
+@each(MANY_RANDOM, takes_long=True)
+def many_random_programs(context, words):
+    """More of them."""
+    _random(context, words)
+
+
+SET_AND_STOP = """
+import ctypes, os, random, signal
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.free.argtypes = [ctypes.c_void_p]
+random.seed(SEED)
+for i in range(40):
+    block = libc.malloc(ctypes.c_size_t(random.randrange(3000000)))
+    if PARAMETER and i == 20:
+        libc.mallopt(PARAMETER, random.randrange(1, 400000))
+    libc.free(ctypes.c_void_p(block))
+os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+@each({"none": 0, "threshold": -3, "trim": -1, "top_pad": -2, "maps": -4})
+def mallopt_at_the_end(context, parameter):
+    """mallopt in the middle: what is predicted at the end is what gdb reads there, and pinned."""
+    thresholds.need_gdb()
+    code = SET_AND_STOP.replace("SEED", str(parameter)).replace("PARAMETER", str(parameter))
+    tool = thresholds.start(context, "--no-read",
+                            command=["/usr/bin/python3", "-I", "-S", "-c", code])
+    pid = thresholds.child_of(context, tool, "python3")
+    context.wait_for(lambda: thresholds.state_of(pid) == "T", "python3 to stop")
+    truth = thresholds.gdb_threshold(pid)
+    os.kill(pid, signal.SIGCONT)
+    document = thresholds.finish(context, tool)
+    process = next(one for one in document["processes"] if one["comm"] == "python3")
+    wrong = thresholds.judged_all(process)
+    if process["predicted"] != truth:
+        wrong.append(f"gdb reads {truth}, predicted {process['predicted']}")
+    if process["verdict"].startswith("pinned") != bool(parameter):
+        wrong.append(f"verdict {process['verdict']!r} after mallopt({parameter})")
+    fail_if(wrong)
+
+
+ENVIRONMENTS = {
+    "variable": {"MALLOC_MMAP_THRESHOLD_": "65536"},
+    "hexadecimal": {"MALLOC_MMAP_THRESHOLD_": "0x30000"},
+    "trim": {"MALLOC_TRIM_THRESHOLD_": "1000000"},
+    "tunables": {"GLIBC_TUNABLES": "glibc.malloc.check=0:glibc.malloc.mmap_threshold=300000"},
+    "maps": {"MALLOC_MMAP_MAX_": "0"},
+    "another": {"MALLOC_TEST": "1"},
+}
+
+
+def _calls_with(context, environment, command, words=()):
+    document = thresholds.run(context, "--no-read", *words, command=command,
+                              environment=environment)
+    return next(one for one in document["processes"] if one["comm"] == "calls")
+
+
+@each(ENVIRONMENTS)
+def environment(context, variables):
+    """Settings of the environment are in force from the first request on."""
+    command = [program("calls"), *"m:40000 m:70000 m:200000 f:2 m:200000 m:400000 f:4".split()]
+    process = _calls_with(context, variables, command)
+    expected = {"65536": 65536, "0x30000": 196608, "1": 401408}.get(
+        next(iter(variables.values())), 131072)
+    if "GLIBC_TUNABLES" in variables:
+        expected = 300000
+    wrong = thresholds.judged_all(process)
+    if process["predicted"] != expected:
+        wrong.append(f"predicted {process['predicted']}, not {expected}: {process['verdict']}")
+    fail_if(wrong)
+
+
+@test
+def environment_of_a_descendant(context):
+    """One that a descendant sets is read from it."""
+    shell = f"MALLOC_MMAP_THRESHOLD_=70000 exec {program('calls')} m:1 g: m:40000 m:100000"
+    tool = thresholds.start(context, command=["/bin/sh", "-c", shell],
+                            environment={"TRUTH_WAIT": "1"}, stdin=-1)
+    context.wait_for(lambda: "ready\n" in context.stderr_of(tool), "calls to be ready")
+    time.sleep(0.3)
+    tool.stdin.write(b"gg")
+    tool.stdin.close()
+    document = thresholds.finish(context, tool)
+    process = next(one for one in document["processes"] if one["comm"] == "calls")
+    if process["predicted"] != 70000:
+        raise Failure(f"predicted {process['predicted']}: {process['verdict']}")
+
+
+@test
+def forked(context):
+    """A forked child goes on with its parent's threshold."""
+    code = ("import os\nx = bytearray(3000000)\nx = None\n"
+            "pid = os.fork()\ny = bytearray(4000000)\ny = None\n"
+            "if pid: os.wait()\n")
+    document = thresholds.run(context, "--no-read",
+                              command=["/usr/bin/python3", "-I", "-S", "-c", code])
+    processes = [one for one in document["processes"] if one["comm"] == "python3"]
+    wrong = [] if len(processes) == 2 else [f"{len(processes)} processes"]
+    for process in processes:
+        wrong += thresholds.judged_all(process)
+        if process["predicted"] != 4005888 - 4096:
+            wrong.append(f"predicted {process['predicted']}: {process['verdict']}")
+    fail_if(wrong)
+
+
+@test
+def attached_late(context):
+    """Of a process that ran before, the bracket holds what is read; nothing is predicted."""
+    target = context.start([program("moves"), "31", "30000", "1", "1"])
+    context.wait_for(lambda: thresholds.state_of(target.pid) == "T", "moves to stop")
+    tool = thresholds.start(context, "-d", "2s", "-v", "-p", target.pid)
+    context.wait_for(lambda: "allocpath: measuring\n" in context.stderr_of(tool), "measuring")
+    os.kill(target.pid, signal.SIGCONT)
+    time.sleep(0.5)
+    os.kill(target.pid, signal.SIGSTOP)
+    document = thresholds.finish(context, tool)
+    process = next(one for one in document["processes"] if one["pid"] == target.pid)
+    os.kill(target.pid, signal.SIGCONT)
+    target.kill()
+    bracket = process["bracket"]
+    wrong = []
+    if process["read"] is None or process["predicted"] is not None:
+        wrong.append(f"read {process['read']}, predicted {process['predicted']}")
+    elif not bracket["low"] <= process["read"] <= (bracket["high"] or process["read"]):
+        wrong.append(f"the bracket {bracket} does not hold {process['read']}")
+    if not process["verdict"].startswith("unknown: attached after start"):
+        wrong.append(process["verdict"])
+    fail_if(wrong)
+
+
+@test
+def recorded(context):
+    """threshold -i FILE says what threshold would have said."""
+    path = context.file("recording.pb.gz")
+    command = [program("calls"), *"m:200000 f:0 m:200000 m:5000000 f:2 m:3000000".split()]
+    tool = context.start([harness.ALLOCPATH, "record", "-o", path, "--probes", "full", "--",
+                          *command])
+    context.finish(tool)
+    document = thresholds.run(context, "-i", path)
+    process = document["processes"][0]
+    moves = [(move["from"], move["to"]) for move in process["moves"]]
+    if moves != [(131072, 200704), (200704, 5001216)] or process["predicted"] != 5001216:
+        raise Failure(f"predicted {process['predicted']}, moves {moves}")
+    fail_if(thresholds.judged_all(process))
+
+
+def _real_programs(context):
+    source = context.file("t.c")
+    with open(source, "w", encoding="utf-8") as file:
+        for i in range(400):
+            file.write(f"int f{i}(int a, int b) {{ int s = {i}; for (int i = 0; i < a; i++) "
+                       f"s += (i * b) ^ (s >> {i % 13}); return s; }}\n")
+    sql = context.file("s.sql")
+    with open(sql, "w", encoding="utf-8") as file:
+        file.write("create table t(a, b);\nbegin;\n")
+        for i in range(8000):
+            file.write(f"insert into t values({i}, '{'x' * (i % 300)}');\n")
+        file.write("commit;\nselect count(*) from t a join t b on a.a = b.a where a.b > b.b;\n"
+                   "select length(group_concat(b)) from t;\n")
+    compiler = os.popen("gcc -print-prog-name=cc1").read().strip()
+    python = ("import random\nrandom.seed(5)\nkeep = []\n"
+              "for i in range(3000):\n"
+              "    keep.append(bytearray(random.randrange(600000)))\n"
+              "    if len(keep) > 20: keep.pop(random.randrange(20))\n")
+    return {
+        "cc1": ("cc1", [compiler, "-quiet", "-O2", source, "-o", "/dev/null"]),
+        "sqlite3": ("sqlite3", ["/bin/sh", "-c", f"exec sqlite3 :memory: < {sql}"]),
+        "git": ("git", ["git", "-C", context.path, "log", "--stat"]),
+        "python3": ("python3", ["/usr/bin/python3", "-I", "-S", "-c", python]),
+    }
+
+
+def _make_repository(context):
+    big = "x" * 700000
+    os.system(f"cd {context.path} && git init -q . && for i in $(seq 60); do "
+              f"echo {big[:1000]}$i > f$i; head -c 1500000 /dev/urandom | base64 > big; "
+              "git add f$i big; git -c user.name=t -c user.email=t@t commit -q -m $i; done")
+
+
+@each({name: name for name in ("python3", "cc1", "sqlite3", "git")}, takes_long=True)
+def real_program(context, name):
+    """gdb at random moments: what is predicted is what glibc has, and all is explained."""
+    thresholds.need_gdb()
+    if name == "git":
+        _make_repository(context)
+    comm, command = _real_programs(context)[name]
+    moments = []
+    random.seed(name)
+    for _ in range(3):
+        tool = thresholds.start(context, "--no-read", command=command)
+        pid = thresholds.child_of(context, tool, comm)
+        looked = []
+        while len(looked) < 3:
+            time.sleep(random.uniform(0.01, 0.25))
+            try:
+                os.kill(pid, signal.SIGSTOP)
+            except ProcessLookupError:
+                break
+            context.wait_for(lambda: thresholds.state_of(pid) in ("T", "Z", ""), "it to stop")
+            if thresholds.state_of(pid) != "T":
+                break
+            thresholds.look_while_stopped(pid, looked)
+        document = thresholds.finish(context, tool)
+        process = [one for one in document["processes"] if one["comm"] == comm][-1]
+        fail_if(thresholds.judged_all(process)
+                + thresholds.compare_moments(document, process, looked))
+        moments += looked
+    if len(moments) < 4:
+        raise Failure(f"only {len(moments)} moments were looked at")

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The forms in which "allocpath threshold" shows a profile; results as in report.h. */
+#ifndef ALLOCPATH_REPORT_THRESHOLD_H
+#define ALLOCPATH_REPORT_THRESHOLD_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "profile.h"
+
+int report_threshold__write_text(FILE *out, const struct profile *profile, unsigned int width,
+				 bool verbose);
+
+/* One document on one line, schema 1. */
+int report_threshold__write_json(FILE *out, const struct profile *profile);
+
+/* Request size against time, of the process with the most judged requests. */
+int report_threshold__write_svg(FILE *out, const struct profile *profile);
+
+#endif

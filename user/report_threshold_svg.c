@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The scatter of "allocpath threshold -o FILE.svg": each judged request by its time and size, both
+ * to scale (sizes by powers of two), coloured by its path, and the threshold's line through them.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report.h"
+#include "report_threshold.h"
+#include "text.h"
+#include "threshold.h"
+
+#define WIDTH 960
+#define HEIGHT 540
+#define LEFT 84
+#define RIGHT 24
+#define TOP 78
+#define BOTTOM 56
+#define TICKS 6
+
+static const char *const colours[NR_PATHS] = {
+	[PATH_POOL] = "#888888", [PATH_ARENA] = "#8e5fb3", [PATH_BRK] = "#1f77b4",
+	[PATH_MMAP] = "#d95f02", [PATH_REMAP] = "#2a9d57",
+};
+
+struct drawing {
+	FILE *out;
+	const struct threshold *threshold;
+	const struct profile_rule *rule;
+	double duration_s;
+	double low, high; /* log2 of sizes */
+};
+
+static double drawing__x(const struct drawing *drawing, double seconds)
+{
+	return LEFT + seconds / drawing->duration_s * (WIDTH - LEFT - RIGHT);
+}
+
+static double drawing__y(const struct drawing *drawing, double size)
+{
+	double at = (log2(size < 1 ? 1 : size) - drawing->low) / (drawing->high - drawing->low);
+
+	return HEIGHT - BOTTOM - at * (HEIGHT - TOP - BOTTOM);
+}
+
+static void drawing__fit(struct drawing *drawing)
+{
+	double low = 15, high = 19;
+
+	for (size_t i = 0; i < drawing->rule->nr_points; i++) {
+		double size = log2((double)drawing->rule->points[i].size + 1);
+
+		low = fmin(low, floor(size));
+		high = fmax(high, ceil(size + 0.2));
+	}
+	if (drawing->threshold->is_predicted && drawing->threshold->predicted)
+		high = fmax(high, ceil(log2((double)drawing->threshold->predicted) + 0.2));
+	drawing->low = low;
+	drawing->high = fmin(high, 63);
+}
+
+static void drawing__axes(const struct drawing *drawing)
+{
+	FILE *out = drawing->out;
+	int step = drawing->high - drawing->low > 16 ? 2 : 1;
+	char text[TEXT_CELL];
+
+	for (int power = (int)drawing->low; power <= (int)drawing->high; power += step) {
+		double y = drawing__y(drawing, pow(2, power));
+
+		fprintf(out, "<line x1='%d' y1='%.1f' x2='%d' y2='%.1f' stroke='#e3e3e3'/>\n", LEFT,
+			y, WIDTH - RIGHT, y);
+		fprintf(out, "<text x='%d' y='%.1f' text-anchor='end'>%s</text>\n", LEFT - 8, y + 4,
+			text__bytes(text, sizeof(text), 1ULL << power));
+	}
+	for (int i = 0; i <= TICKS; i++) {
+		double seconds = drawing->duration_s * i / TICKS;
+
+		fprintf(out, "<text x='%.1f' y='%d' text-anchor='middle'>%s</text>\n",
+			drawing__x(drawing, seconds), HEIGHT - BOTTOM + 20,
+			i ? text__seconds(text, sizeof(text), seconds) : "0");
+	}
+	fprintf(out,
+		"<text x='%d' y='%d' text-anchor='middle'>time since the start of the run</text>\n",
+		(LEFT + WIDTH - RIGHT) / 2, HEIGHT - 12);
+}
+
+/* An SVG is XML: of names only what needs no escape stays. */
+static void drawing__name(const char *name, char *text, size_t size)
+{
+	snprintf(text, size, "%s", name);
+	text__clean(text);
+	for (char *at = text; *at; at++)
+		if (strchr("<>&'\"", *at))
+			*at = '?';
+}
+
+static void drawing__head(const struct drawing *drawing, __u64 nr_drawn, __u64 nr_judged)
+{
+	const struct profile_process *process = drawing->threshold->process;
+	char name[MAX_COMM + 1], verdict[THRESHOLD_TEXT];
+	FILE *out = drawing->out;
+	int x = LEFT;
+
+	drawing__name(process->comm, name, sizeof(name));
+	drawing__name(drawing->threshold->verdict, verdict, sizeof(verdict));
+	fprintf(out,
+		"<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%d' "
+		"viewBox='0 0 %d %d' font-family='sans-serif' font-size='12' fill='#222'>\n",
+		WIDTH, HEIGHT, WIDTH, HEIGHT);
+	fprintf(out, "<rect width='%d' height='%d' fill='#ffffff'/>\n", WIDTH, HEIGHT);
+	fprintf(out,
+		"<text x='%d' y='24' font-size='16'>%u %s: requests that made a kernel call"
+		"</text>\n",
+		LEFT, process->pid, name);
+	fprintf(out, "<text x='%d' y='43'>threshold %s; %llu of %llu requests drawn%s</text>\n",
+		LEFT, verdict, nr_drawn, nr_judged,
+		nr_drawn < nr_judged ? " (all of the first 512, then ever fewer)" : "");
+	for (int path = PATH_ARENA; path < NR_PATHS; path++) {
+		fprintf(out,
+			"<circle cx='%d' cy='59' r='4' fill='%s'/>"
+			"<text x='%d' y='63'>%s</text>\n",
+			x + 4, colours[path], x + 13, path__name(path));
+		x += 76;
+	}
+	fprintf(out,
+		"<line x1='%d' y1='59' x2='%d' y2='59' stroke='#c00000' stroke-width='2'/>"
+		"<text x='%d' y='63'>threshold</text>\n",
+		x, x + 22, x + 28);
+}
+
+/* Chunks are 8 to 23 bytes longer than requests, less than the line is wide. */
+static void drawing__threshold(const struct drawing *drawing)
+{
+	const struct profile_rule *rule = drawing->rule;
+	__u64 at = rule->nr_moves ? rule->moves[0].from : drawing->threshold->predicted;
+	FILE *out = drawing->out;
+
+	if (!drawing->threshold->is_predicted || !at)
+		return;
+	fprintf(out, "<path fill='none' stroke='#c00000' stroke-width='2' d='M%d %.1f", LEFT,
+		drawing__y(drawing, (double)at));
+	for (size_t i = 0; i < rule->nr_moves; i++)
+		fprintf(out, " H%.1f V%.1f", drawing__x(drawing, (double)rule->moves[i].t_ns / 1e9),
+			drawing__y(drawing, (double)rule->moves[i].to));
+	fprintf(out, " H%d'/>\n", WIDTH - RIGHT);
+}
+
+static const struct threshold *find_most_judged(const struct threshold *all, size_t nr)
+{
+	const struct threshold *found = NULL;
+
+	for (size_t i = 0; i < nr; i++)
+		if (all[i].rule && (!found || all[i].rule->nr_points > found->rule->nr_points))
+			found = &all[i];
+	return found;
+}
+
+int report_threshold__write_svg(FILE *out, const struct profile *profile)
+{
+	struct threshold *all = threshold__all(profile);
+	struct drawing drawing = { .out = out };
+	const struct profile_rule *rule;
+
+	if (!all)
+		return -ENOMEM;
+	drawing.threshold = find_most_judged(all, profile->nr_processes);
+	if (!drawing.threshold || profile->depth != DEPTH_FULL) {
+		fputs("<svg xmlns='http://www.w3.org/2000/svg' width='640' height='40'><text x='10' "
+		      "y='24'>no process was followed: use --probes full</text></svg>\n",
+		      out);
+		free(all);
+		return report__flush(out);
+	}
+	drawing.rule = rule = drawing.threshold->rule;
+	drawing.duration_s = profile->duration_s > 0 ? profile->duration_s : 1;
+	drawing__fit(&drawing);
+	drawing__head(&drawing, rule->nr_points, rule->followed.judged);
+	drawing__axes(&drawing);
+	for (size_t i = 0; i < rule->nr_points; i++) {
+		const struct profile_point *point = &rule->points[i];
+
+		fprintf(out, "<circle cx='%.1f' cy='%.1f' r='2.5' fill='%s' fill-opacity='0.6'/>\n",
+			drawing__x(&drawing, (double)point->t_ns / 1e9),
+			drawing__y(&drawing, (double)point->size),
+			colours[point->path < NR_PATHS ? point->path : PATH_POOL]);
+	}
+	drawing__threshold(&drawing);
+	fputs("</svg>\n", out);
+	free(all);
+	return report__flush(out);
+}
