@@ -5,6 +5,7 @@
 #   user/X.proto -> O/X.pb-c.c, O/X.pb-c.h
 #   bpf/X.bpf.c -> O/X.bpf.o -> O/X.skel.h        (only .c files include a skeleton)
 #   user/*.c    -> O/user/*.o -> O/liballocpath.a (all but main.o) -> O/allocpath
+#   user/alloc/*.c -> O/alloc/*.o -> O/librefalloc.so, O/librefalloc.a   (knows nothing of the rest)
 #   tests/unit/test_*.c  -> O/tests/unit/test_*   linked with liballocpath.a and cmocka
 #   tests/tools/*.c      -> O/tests/tools/*       linked with liballocpath.a
 #   tests/programs/*.c, *.cc -> O/tests/programs/*;  lib*.c -> lib*.so
@@ -29,7 +30,7 @@ PKG_CONFIG ?= pkg-config
 PROTOC ?= protoc-c
 
 BUILD_PACKAGES := gcc make clang llvm libbpf-dev bpftool libelf-dev libdw-dev libdebuginfod-dev libcapstone-dev libiberty-dev liblzma-dev \
-	libjson-c-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev pkg-config \
+	libjson-c-dev libprotobuf-c-dev systemtap-sdt-dev protobuf-c-compiler zlib1g-dev pkg-config \
 	linux-libc-dev ca-certificates
 TEST_PACKAGES := g++ golang-go libcap2-bin libcmocka-dev python3 strace sqlite3 git \
 	libjemalloc2 libtcmalloc-minimal4 libgoogle-perftools4 libmimalloc2.0 musl-tools \
@@ -70,12 +71,23 @@ BPF_FLAGS := -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Werr
 # asm/ headers, which -target bpf does not look for
 BPF_SYSTEM = -idirafter /usr/include/$(shell $(CC) -print-multiarch)
 
+# The allocator: the same whatever the switches, for it is measured; no function of libc's is assumed
+# to be what it replaces, and its first instructions are its own.
+ALLOC_FLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARNINGS) -Iinclude -Iuser/alloc -fPIC \
+	-fvisibility=hidden -ftls-model=initial-exec \
+	$(addprefix -fno-builtin-,malloc calloc realloc free aligned_alloc memalign posix_memalign)
+ifeq ($(MACHINE),x86_64)
+ALLOC_FLAGS += -fcf-protection=none
+endif
+
 BPF_NAMES := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
 SKELETONS := $(BPF_NAMES:%=$(O)/%.skel.h)
 USER_SOURCES := $(wildcard user/*.c)
 PROTOS := $(patsubst user/%.proto,$(O)/%.pb-c.c,$(wildcard user/*.proto))
 USER_OBJECTS := $(USER_SOURCES:%.c=$(O)/%.o)
 LIB_OBJECTS := $(filter-out $(O)/user/main.o,$(USER_OBJECTS)) $(PROTOS:.c=.o)
+ALLOC_SOURCES := $(wildcard user/alloc/*.c)
+ALLOC := $(O)/librefalloc.so $(O)/librefalloc.a
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(UNIT_SOURCES:%.c=$(O)/%)
 TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/tools/*.c))
@@ -84,8 +96,8 @@ PROGRAM_SOURCES := $(wildcard tests/programs/*.c tests/programs/*.cc)
 PROGRAM_LIBRARIES := $(patsubst %.c,$(O)/%.so,$(wildcard tests/programs/lib*.c))
 PROGRAMS := $(filter-out $(PROGRAM_LIBRARIES:.so=),$(basename $(PROGRAM_SOURCES:%=$(O)/%)))
 
-FORMATTED := $(wildcard include/*.h bpf/*.[ch] user/*.[ch] vmlinux/*.c tests/*/*.[ch] tests/*/*.cc)
-TIDIED := $(USER_SOURCES) $(UNIT_SOURCES) $(wildcard tests/tools/*.c) $(filter %.c,$(PROGRAM_SOURCES))
+FORMATTED := $(wildcard include/*.h bpf/*.[ch] user/*.[ch] user/alloc/*.[ch] vmlinux/*.c tests/*/*.[ch] tests/*/*.cc)
+TIDIED := $(USER_SOURCES) $(ALLOC_SOURCES) $(UNIT_SOURCES) $(wildcard tests/tools/*.c) $(filter %.c,$(PROGRAM_SOURCES))
 
 # Targets that make a fresh host ready first; for a plain "make" the packages are there or it fails.
 DEPS_GOALS := run test check-long bench lint deps
@@ -106,7 +118,7 @@ MAKEFLAGS += --no-builtin-rules
 .SECONDARY:
 .PHONY: all run test check-long bench lint install bpf-size deps programs clean help FORCE
 
-all: $(O)/allocpath ## build build/allocpath (the default)
+all: $(O)/allocpath $(ALLOC) ## build build/allocpath and build/librefalloc.so (the default)
 
 run: $(O)/allocpath ## install what is missing, build, profile this host for 10 seconds
 	$(O)/allocpath hist -d 10s
@@ -122,11 +134,16 @@ bench: $(O)/allocpath programs ## the benchmarks in tests/bench
 		echo "== $$bench"; O=$(O) bash $$bench; \
 	done
 
-programs: $(PROGRAMS) $(PROGRAM_LIBRARIES) $(TOOLS) ## the programs that tests measure and use
+programs: $(PROGRAMS) $(PROGRAM_LIBRARIES) $(TOOLS) $(ALLOC) $(O)/noledger/librefalloc.so ## the programs that tests measure and use
 
-install: $(O)/allocpath ## install the program and its man page below $(DESTDIR)$(PREFIX)
+install: all ## install the program, its man page and the allocator below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(O)/allocpath $(DESTDIR)$(PREFIX)/bin/allocpath
 	install -D -m 644 user/allocpath.8 $(DESTDIR)$(PREFIX)/share/man/man8/allocpath.8
+	install -D -m 755 $(O)/librefalloc.so $(DESTDIR)$(PREFIX)/lib/librefalloc.so
+	install -D -m 644 $(O)/librefalloc.a $(DESTDIR)$(PREFIX)/lib/librefalloc.a
+	for header in refalloc refalloc_ledger contract bounds size_class; do \
+		install -D -m 644 include/$$header.h $(DESTDIR)$(PREFIX)/include/allocpath/$$header.h; \
+	done
 
 bpf-size: $(BPF_NAMES:%=$(O)/%.bpf.o) ## instructions of each BPF program
 	$(Q)for object in $^; do readelf -sW $$object; done | \
@@ -137,7 +154,7 @@ lint: $(SKELETONS) $(PROTOS) | $(READY) ## clang-format and clang-tidy; anything
 	$(Q)clang-format --dry-run -Werror $(FORMATTED)
 	$(Q)printf '%s\n' $(TIDIED) | xargs -P2 -I{} sh -c 'out=$$(clang-tidy --quiet {} -- \
 		-std=gnu11 -D_GNU_SOURCE -DALLOCPATH_VERSION=\"$(VERSION)\" -Wall -Wextra \
-		-Iinclude -Iuser -isystem $(O) $(LIB_CFLAGS) 2>&1) || { echo "$$out"; exit 1; }'
+		-Iinclude -Iuser -Iuser/alloc -isystem $(O) $(LIB_CFLAGS) 2>&1) || { echo "$$out"; exit 1; }'
 	$(Q)echo lint: clean
 
 clean: ## remove what was built
@@ -165,8 +182,33 @@ deps: ## install the Debian packages that a target needs
 # The flags of the last build: what was built with others is built again.
 $(O)/flags: FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(subst ','\'',$(CC) $(CLANG) $(USER_FLAGS) $(BPF_FLAGS) $(PROGRAM_FLAGS))' >$@.new
+	@printf '%s\n' '$(subst ','\'',$(CC) $(CLANG) $(USER_FLAGS) $(BPF_FLAGS) $(PROGRAM_FLAGS) $(ALLOC_FLAGS))' >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+# The allocator, and the same without its ledger, to measure what that costs.
+$(O)/alloc/%.o: user/alloc/%.c $(O)/flags | $(READY)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALLOC_FLAGS) -MMD -MP -c $< -o $@
+
+$(O)/noledger/%.o: user/alloc/%.c $(O)/flags | $(READY)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALLOC_FLAGS) -DREFALLOC_NO_LEDGER -MMD -MP -c $< -o $@
+
+ALLOC_LINK = $(CC) -shared -Wl,-soname,librefalloc.so -Wl,-z,now $(filter %.o,$^) -o $@
+
+$(O)/librefalloc.so: $(ALLOC_SOURCES:user/alloc/%.c=$(O)/alloc/%.o)
+	$(call say,LINK,$@)
+	$(Q)$(ALLOC_LINK)
+
+$(O)/noledger/librefalloc.so: $(ALLOC_SOURCES:user/alloc/%.c=$(O)/noledger/%.o)
+	$(call say,LINK,$@)
+	$(Q)$(ALLOC_LINK)
+
+$(O)/librefalloc.a: $(ALLOC_SOURCES:user/alloc/%.c=$(O)/alloc/%.o)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 # BPF
 $(O)/%.bpf.o: bpf/%.bpf.c $(O)/flags | $(READY)
@@ -257,4 +299,4 @@ $(O)/tests/programs/%: tests/programs/%.cc $(O)/flags | $(READY)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(PROGRAM_FLAGS) -MMD -MP -MF $@.d -MT $@ $< $(own_flags) -ldl -o $@
 
--include $(wildcard $(O)/*.d $(O)/fuzz/*.d $(O)/fuzz/user/*.d $(O)/user/*.d $(O)/tests/unit/*.d $(O)/tests/tools/*.d $(O)/tests/programs/*.d)
+-include $(wildcard $(O)/*.d $(O)/alloc/*.d $(O)/noledger/*.d $(O)/fuzz/*.d $(O)/fuzz/user/*.d $(O)/user/*.d $(O)/tests/unit/*.d $(O)/tests/tools/*.d $(O)/tests/programs/*.d)

@@ -13,6 +13,9 @@
 /* Index of the highest set bit; value must not be 0. By halves: BPF has no count of leading zeros. */
 static inline __attribute__((always_inline)) __u32 size_class__msb(__u64 value)
 {
+#ifndef __bpf__
+	return 63 - (__u32)__builtin_clzll(value);
+#else
 	__u32 bit = 0;
 
 	if (value >> 32) {
@@ -36,6 +39,7 @@ static inline __attribute__((always_inline)) __u32 size_class__msb(__u64 value)
 		bit += 2;
 	}
 	return bit + (__u32)(value >> 1);
+#endif
 }
 
 /* Class of a size in bytes: 0 to NR_SIZE_CLASSES - 1. */

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "arena.h"
+
+#include <string.h>
+#include <sys/single_threaded.h>
+
+#include "arena_bins.h"
+#include "config.h"
+#include "ledger.h"
+#include "os.h"
+
+struct arena arenas[MAX_ARENAS] = { [0 ... MAX_ARENAS -
+				     1] = { .lock = PTHREAD_MUTEX_INITIALIZER } };
+
+static unsigned int nr_used = 1; /* arenas that ever had a thread */
+
+unsigned int arena__join(void)
+{
+	unsigned int best = 0;
+
+	for (unsigned int i = 0; i < config.arenas && arenas[best].threads; i++) {
+		if (arenas[i].threads < arenas[best].threads)
+			best = i;
+	}
+	arenas[best].threads++;
+	if (best >= nr_used)
+		__atomic_store_n(&nr_used, best + 1, __ATOMIC_RELAXED);
+	return best;
+}
+
+void arena__leave(unsigned int index)
+{
+	arenas[index].threads--;
+}
+
+void arena__lock(unsigned int index)
+{
+	if (!__libc_single_threaded)
+		pthread_mutex_lock(&arenas[index].lock);
+}
+
+void arena__unlock(unsigned int index)
+{
+	if (!__libc_single_threaded)
+		pthread_mutex_unlock(&arenas[index].lock);
+}
+
+unsigned int arenas__used(void)
+{
+	return __atomic_load_n(&nr_used, __ATOMIC_RELAXED);
+}
+
+void arenas__lock(void)
+{
+	for (unsigned int i = 0; i < nr_used; i++)
+		pthread_mutex_lock(&arenas[i].lock);
+}
+
+void arenas__unlock(void)
+{
+	for (unsigned int i = 0; i < nr_used; i++)
+		pthread_mutex_unlock(&arenas[i].lock);
+}
+
+void arenas__reset_locks(void)
+{
+	for (unsigned int i = 0; i < nr_used; i++)
+		pthread_mutex_init(&arenas[i].lock, NULL);
+}
+
+/* A free block that has no free neighbour goes where it belongs: to the top, a bin, the kernel. */
+static void file_free(struct arena *arena, struct block *block)
+{
+	struct segment **link, *segment;
+
+	if (block__next(block) == segment__fence(arena->segments)) {
+		arena->top = block;
+		return;
+	}
+	if (!block__before(block) && !block__size(block__next(block))) {
+		segment = (struct segment *)((char *)block - sizeof(*segment));
+		if (!segment->on_break) {
+			for (link = &arena->segments; *link != segment; link = &(*link)->next)
+				;
+			*link = segment->next;
+			os__unmap(segment, segment->bytes);
+			thread.did |= DID_MUNMAP;
+			return;
+		}
+	}
+	bin__put(arena, block);
+}
+
+/* Memory becomes the arena's newest segment, all of it the top. What was the top is filed. */
+static void add_segment(struct arena *arena, char *memory, size_t bytes, bool on_break)
+{
+	__u64 where = (__u64)(arena - arenas) << ARENA_SHIFT | (on_break ? 0 : BLOCK_ELSEWHERE);
+	struct segment *segment = (struct segment *)memory;
+	struct block *old_top = arena->top, *fence;
+
+	segment->next = arena->segments;
+	segment->bytes = bytes;
+	segment->on_break = on_break;
+	arena->segments = segment;
+	arena->top = segment__first(segment);
+	arena->top->before = TAG;
+	fence = block__set(arena->top, bytes - sizeof(*segment) - HEADER_BYTES, where, 0);
+	fence->word = where | BLOCK_USED;
+	if (old_top && block__size(old_top))
+		file_free(arena, old_top);
+}
+
+/* By at least size, and the pad. Where the segment before ends at the break it becomes longer. */
+static bool grow_by_break(struct arena *arena, size_t size)
+{
+	size_t more = size + CONFIG_GET(top_pad), skip = 0;
+	struct segment *segment = arena->segments;
+	char *end = os__break();
+	struct block *fence;
+	bool joins;
+
+	if (!end)
+		return false;
+	joins = segment && segment->on_break && (char *)segment + segment->bytes == end;
+	if (joins) {
+		more -= block__size(arena->top) < more ? block__size(arena->top) : more;
+	} else {
+		skip = -(uintptr_t)end % ALIGNMENT;
+		more += skip + sizeof(*segment) + HEADER_BYTES;
+	}
+	more = page_up((uintptr_t)end + more) - (uintptr_t)end;
+	if (!os__move_break((ptrdiff_t)more))
+		return false;
+	thread.did |= DID_BRK;
+	if (!joins) {
+		add_segment(arena, end + skip, more - skip, true);
+		return true;
+	}
+	segment->bytes += more;
+	fence = block__set(arena->top, block__size(arena->top) + more,
+			   arena->top->word & BLOCK_WHERE, 0);
+	fence->word = (arena->top->word & BLOCK_WHERE) | BLOCK_USED;
+	return true;
+}
+
+static bool grow_by_mapping(struct arena *arena, size_t size)
+{
+	size_t pad = CONFIG_GET(top_pad), bytes;
+	char *memory;
+
+	bytes = size + sizeof(struct segment) + HEADER_BYTES;
+	bytes = page_up(bytes + (pad < SEGMENT_PAD ? SEGMENT_PAD : pad));
+	if (bytes < SEGMENT_BYTES)
+		bytes = SEGMENT_BYTES;
+	memory = os__map(bytes);
+	if (!memory)
+		return false;
+	thread.did |= DID_ARENA;
+	add_segment(arena, memory, bytes, false);
+	return true;
+}
+
+/* A top, after which a block of this size can be cut from it and some of it is left. */
+static bool grow(struct arena *arena, size_t size)
+{
+	size += BLOCK_MIN;
+	if (arena == &arenas[0] && grow_by_break(arena, size))
+		return true;
+	return grow_by_mapping(arena, size);
+}
+
+/* Cuts the first bytes off a free block that is in no bin; the rest is filed. */
+static struct block *cut_free(struct arena *arena, struct block *block, size_t size)
+{
+	__u64 where = block->word & BLOCK_WHERE;
+	size_t rest = block__size(block) - size;
+	struct block *left;
+
+	if (rest < BLOCK_MIN) {
+		block->word |= BLOCK_USED;
+		return block;
+	}
+	left = block__set(block, size, where, BLOCK_USED);
+	block__set(left, rest, where, 0);
+	if (block == arena->top)
+		arena->top = left;
+	else
+		bin__put(arena, left);
+	return block;
+}
+
+/* A free block, out of its bin, of which at least BLOCK_MIN is left if it is the top. */
+static struct block *find_free(struct arena *arena, size_t size)
+{
+	struct block *block = bin__find(arena, size);
+
+	if (block) {
+		bin__remove(arena, block);
+		return block;
+	}
+	if ((!arena->top || block__size(arena->top) < size + BLOCK_MIN) && !grow(arena, size))
+		return NULL;
+	return arena->top;
+}
+
+struct block *arena__take(unsigned int index, size_t size)
+{
+	struct block *block = find_free(&arenas[index], size);
+
+	return block ? cut_free(&arenas[index], block, size) : NULL;
+}
+
+struct block *arena__take_row(unsigned int index, size_t size, unsigned int *count)
+{
+	struct arena *arena = &arenas[index];
+	struct block *first = find_free(arena, size), *block;
+	size_t fit;
+	__u64 where;
+
+	if (!first)
+		return NULL;
+	/* Of the top some is left; of another block, where less than that is left, all is taken. */
+	fit = (block__size(first) - (first == arena->top ? BLOCK_MIN : 0)) / size;
+	if (fit < *count)
+		*count = (unsigned int)fit;
+	where = first->word & BLOCK_WHERE;
+	first = cut_free(arena, first, *count * size);
+	/* The last has what was too little to be a block. */
+	fit = block__size(first);
+	block = first;
+	for (unsigned int i = 1; i < *count; i++, fit -= size)
+		block = block__set(block, size, where, BLOCK_USED);
+	block__set(block, fit, where, BLOCK_USED);
+	return first;
+}
+
+/* The top, down to pad: only where its segment ends at the break. */
+static bool trim_top(struct arena *arena, size_t pad)
+{
+	struct segment *segment = arena->segments;
+	struct block *fence;
+	size_t bytes;
+
+	if (!segment || !segment->on_break || block__size(arena->top) <= pad)
+		return false;
+	bytes = block__size(arena->top) - pad;
+	bytes = bytes < BLOCK_MIN ? 0 : (bytes - BLOCK_MIN) & ~(PAGE - 1);
+	if (!bytes || os__break() != (char *)segment + segment->bytes ||
+	    !os__move_break(-(ptrdiff_t)bytes))
+		return false;
+	thread.did |= DID_TRIM;
+	segment->bytes -= bytes;
+	fence = block__set(arena->top, block__size(arena->top) - bytes,
+			   arena->top->word & BLOCK_WHERE, 0);
+	fence->word = (arena->top->word & BLOCK_WHERE) | BLOCK_USED;
+	return true;
+}
+
+void arena__give_back(struct block *block)
+{
+	struct arena *arena = &arenas[block__arena(block)];
+	size_t size = block__size(block), pad = CONFIG_GET(top_pad), threshold;
+	struct block *next = block__next(block), *before;
+
+	if (SELDOM(block__before(next) != size))
+		complain(block, COMPLAINT_HEADER);
+	if (!block__is_used(next)) {
+		if (next != arena->top)
+			bin__remove(arena, next);
+		size += block__size(next);
+	}
+	if (block__before(block)) {
+		before = block__at(block, -block__before(block));
+		if (!block__is_used(before)) {
+			if (SELDOM(block__size(before) != block__before(block)))
+				complain(before, COMPLAINT_HEADER);
+			bin__remove(arena, before);
+			block->word &= ~BLOCK_USED; /* a header that stays behind says so */
+			size += block__size(before);
+			block = before;
+		}
+	}
+	block__set(block, size, block->word & BLOCK_WHERE, 0);
+	file_free(arena, block);
+	threshold = CONFIG_GET(trim_threshold);
+	if (block == arena->top && size >= pad && size - pad >= threshold)
+		trim_top(arena, pad);
+}
+
+void arena__cut(struct block *block, size_t size)
+{
+	__u64 where = block->word & BLOCK_WHERE;
+	size_t rest = block__size(block) - size;
+	struct block *left;
+
+	if (rest < BLOCK_MIN)
+		return;
+	left = block__set(block, size, where, BLOCK_USED);
+	block__set(left, rest, where, BLOCK_USED);
+	arena__give_back(left);
+}
+
+bool arena__grow_in_place(struct block *block, size_t size)
+{
+	struct arena *arena = &arenas[block__arena(block)];
+	struct block *next = block__next(block);
+	size_t whole;
+
+	if (SELDOM(block__before(next) != block__size(block)))
+		complain(block, COMPLAINT_HEADER);
+	if (block__is_used(next))
+		return false;
+	whole = block__size(block) + block__size(next);
+	if (whole < size + (next == arena->top ? BLOCK_MIN : 0))
+		return false;
+	if (next != arena->top)
+		bin__remove(arena, next);
+	block__set(block, whole, block->word & BLOCK_WHERE, BLOCK_USED);
+	if (next == arena->top) {
+		next = block__set(block, size, block->word & BLOCK_WHERE, BLOCK_USED);
+		block__set(next, whole - size, block->word & BLOCK_WHERE, 0);
+		arena->top = next;
+	} else {
+		arena__cut(block, size);
+	}
+	return true;
+}
+
+/* The whole pages inside a free block, behind its links. */
+static bool discard_inside(struct block *block)
+{
+	uintptr_t start = page_up((uintptr_t)block + sizeof(*block));
+	uintptr_t end = (uintptr_t)block__next(block) & ~(PAGE - 1);
+
+	if (start >= end || !os__discard((void *)start, end - start))
+		return false;
+	thread.did |= DID_MADVISE;
+	return true;
+}
+
+bool arena__trim(unsigned int index, size_t pad)
+{
+	struct arena *arena = &arenas[index];
+	bool some = trim_top(arena, pad);
+
+	for (unsigned int bin = 0; bin < NR_BINS; bin++) {
+		for (struct block *block = arena->bins[bin]; block; block = block->next)
+			some |= discard_inside(block);
+	}
+	if (arena->top && !arena->segments->on_break)
+		some |= discard_inside(arena->top);
+	return some;
+}
+
+void arena__figures(unsigned int index, struct arena_figures *figures)
+{
+	struct arena *arena = &arenas[index];
+
+	memset(figures, 0, sizeof(*figures));
+	for (struct segment *segment = arena->segments; segment; segment = segment->next)
+		figures->bytes += segment->bytes;
+	for (unsigned int bin = 0; bin < NR_BINS; bin++) {
+		for (struct block *block = arena->bins[bin]; block; block = block->next) {
+			figures->free_blocks++;
+			figures->free_bytes += block__size(block);
+		}
+	}
+	if (arena->top) {
+		figures->top_bytes = block__size(arena->top);
+		figures->free_blocks++;
+		figures->free_bytes += figures->top_bytes;
+	}
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An arena: segments of memory, cut into blocks, and bins of those that are free. The drawing is
+ * in block.h. A thread takes blocks from its own arena; a block goes back to the one it came from.
+ */
+#ifndef REFALLOC_ARENA_H
+#define REFALLOC_ARENA_H
+
+#include "block.h"
+
+#define SEGMENT_BYTES ((size_t)1 << 20) /* of a mapping, at least */
+#define SEGMENT_PAD ((size_t)64 << 10) /* a mapping of a segment is this much more than one block */
+
+/* Threads are counted under the threads' lock. */
+unsigned int arena__join(void); /* the one with the fewest threads */
+void arena__leave(unsigned int index);
+
+unsigned int arenas__used(void); /* those from here on never had a thread */
+
+/* Where the process has one thread these cost nothing. */
+void arena__lock(unsigned int index);
+void arena__unlock(unsigned int index);
+void arenas__lock(void); /* all, for fork */
+void arenas__unlock(void);
+void arenas__reset_locks(void);
+
+/*
+ * All of the below is called under the arena's lock, and works with blocks that are in use, without
+ * slack or other flags: whoever takes one gives it out by block__give.
+ */
+
+/* A block of this size or slightly more; NULL: no memory, and the kernel gives none. */
+struct block *arena__take(unsigned int index, size_t size);
+
+/* Up to count blocks of exactly this size that lie together, which becomes their number. */
+struct block *arena__take_row(unsigned int index, size_t size, unsigned int *count);
+
+/* Coalesces it with its neighbours; the top may be trimmed, an empty segment unmapped. */
+void arena__give_back(struct block *block);
+
+/* Cuts off and gives back what is over; size is that of a block. */
+void arena__cut(struct block *block, size_t size);
+
+/* Grows it into the free block behind it. */
+bool arena__grow_in_place(struct block *block, size_t size);
+
+/* Gives back all but pad of the top, and whole pages inside free blocks; true: some were. */
+bool arena__trim(unsigned int index, size_t pad);
+
+/* Figures for mallinfo2, of an arena. */
+struct arena_figures {
+	size_t bytes, free_blocks, free_bytes, top_bytes;
+};
+
+void arena__figures(unsigned int index, struct arena_figures *figures);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Bins of free blocks: one for each size up to 1 KiB, then eight for each power of two, as the
+ * profiler's size classes. A bit tells which are not empty. Included by the files that know arenas
+ * from the inside.
+ */
+#ifndef REFALLOC_ARENA_BINS_H
+#define REFALLOC_ARENA_BINS_H
+
+#include <pthread.h>
+
+#include "block.h"
+#include "complain.h"
+
+#define SMALL_BINS 64u
+#define NR_BINS (SMALL_BINS + (48 - 10) * 8)
+#define BIN_WORDS ((NR_BINS + 63) / 64)
+#define MAX_TRIES 8 /* blocks that are looked at in a bin whose blocks differ in size */
+
+struct segment {
+	struct segment *next; /* older */
+	size_t bytes; /* all of it, this and the fence included */
+	bool on_break;
+	char pad[15];
+};
+
+_Static_assert(sizeof(struct segment) % 16 == 0, "blocks are aligned");
+
+struct arena {
+	pthread_mutex_t lock;
+	unsigned int threads;
+	struct segment *segments; /* newest first: the top lies in the first */
+	struct block *top; /* free, in no bin; NULL: there is no segment */
+	__u64 filled[BIN_WORDS];
+	struct block *bins[NR_BINS];
+};
+
+extern struct arena arenas[];
+
+static inline unsigned int bin__of(size_t size)
+{
+	unsigned int msb;
+
+	if (size < SMALL_BINS * ALIGNMENT)
+		return (unsigned int)(size / ALIGNMENT);
+	msb = 63 - (unsigned int)__builtin_clzll(size);
+	return SMALL_BINS + (msb - 10) * 8 + (unsigned int)((size >> (msb - 3)) & 7);
+}
+
+static inline void bin__put(struct arena *arena, struct block *block)
+{
+	unsigned int bin = bin__of(block__size(block));
+
+	block->prev = NULL;
+	block->next = arena->bins[bin];
+	if (block->next)
+		block->next->prev = block;
+	arena->bins[bin] = block;
+	arena->filled[bin / 64] |= 1ULL << bin % 64;
+}
+
+static inline void bin__remove(struct arena *arena, struct block *block)
+{
+	unsigned int bin = bin__of(block__size(block));
+	struct block *prev = block->prev, *next = block->next;
+
+	if (SELDOM((prev ? prev->next : arena->bins[bin]) != block ||
+		   (next && next->prev != block)))
+		complain(block, COMPLAINT_LINKS);
+	if (prev)
+		prev->next = next;
+	else
+		arena->bins[bin] = next;
+	if (next)
+		next->prev = prev;
+	if (!arena->bins[bin])
+		arena->filled[bin / 64] &= ~(1ULL << bin % 64);
+}
+
+/* The first bin from this one on that is not empty; NR_BINS: none. */
+static inline unsigned int bin__filled_from(const struct arena *arena, unsigned int bin)
+{
+	unsigned int word = bin / 64;
+	__u64 bits;
+
+	if (bin >= NR_BINS)
+		return NR_BINS;
+	bits = arena->filled[word] & ~0ULL << bin % 64;
+	while (!bits) {
+		if (++word == BIN_WORDS)
+			return NR_BINS;
+		bits = arena->filled[word];
+	}
+	return word * 64 + (unsigned int)__builtin_ctzll(bits);
+}
+
+/* A free block of at least this size, the smallest of few that were looked at; NULL: none. */
+static inline struct block *bin__find(const struct arena *arena, size_t size)
+{
+	unsigned int bin = bin__of(size), tries = MAX_TRIES;
+	struct block *best = NULL, *block;
+
+	for (block = arena->bins[bin]; block && tries--; block = block->next) {
+		if (block__size(block) >= size && (!best || block__size(block) < block__size(best)))
+			best = block;
+	}
+	if (best)
+		return best;
+	bin = bin__filled_from(arena, bin + 1);
+	return bin == NR_BINS ? NULL : arena->bins[bin];
+}
+
+/* The fence of an arena's newest segment is where its top ends. */
+static inline struct block *segment__first(struct segment *segment)
+{
+	return block__at(segment, sizeof(*segment));
+}
+
+static inline struct block *segment__fence(struct segment *segment)
+{
+	return block__at(segment, segment->bytes - HEADER_BYTES);
+}
+
+#endif

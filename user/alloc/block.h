@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A block: a header of 16 bytes, then what malloc returns. free() finds the size in the header.
+ *
+ *                 63  61   56 55    48 47                         4 3 2 1 0
+ *   block ------> | tag             | size of the block before it |        |
+ *                 | S | slack | arena | size of this, with header |E C M U |
+ *   malloc's ---> | the bytes that were asked for, and slack: what is over |
+ *                 |   (a free block has the links of its bin here)         |
+ *   next block -> | tag            | size of this one again        | ...
+ *
+ * U in use, M a mapping of its own, C in a thread's cache, E elsewhere than on the break, S sampled.
+ * The size stands at both ends (boundary tags), so that a free block finds both neighbours and
+ * coalesces with them; where both ends disagree, somebody has written over a header.
+ *
+ * The heap is an arena's segments. Arena 0 has its segments on the break, the others, and arena 0
+ * where the break cannot grow, in mappings. A second segment on the break begins where somebody
+ * else has moved it.
+ *
+ *   | segment | block | block | free | block | top (free)           | fence |
+ *             first: none before it            ^ blocks are cut here   always in use
+ *                                                                  the break ^
+ *
+ * A block with a mapping of its own stands alone. The size before it is then the distance to where
+ * the mapping begins, and the mapping ends with the page that the block ends in:
+ *
+ *   | distance, for an alignment | block | rest of the page |
+ */
+#ifndef REFALLOC_BLOCK_H
+#define REFALLOC_BLOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <linux/types.h>
+
+#define ALIGNMENT ((size_t)16)
+#define HEADER_BYTES ((size_t)16)
+#define BLOCK_MIN ((size_t)32) /* a free block holds two links */
+
+#define BLOCK_USED 1ULL
+#define BLOCK_MAPPED 2ULL
+#define BLOCK_CACHED 4ULL
+#define BLOCK_ELSEWHERE 8ULL
+#define BLOCK_FLAGS 15ULL
+#define BLOCK_SAMPLED (1ULL << 61)
+
+#define SIZE_MASK 0x0000fffffffffff0ULL
+#define TAG_MASK 0xffff000000000000ULL
+#define TAG 0xb10c000000000000ULL
+#define ARENA_SHIFT 48
+#define SLACK_SHIFT 56
+#define SLACK_MASK 31 /* what is over is less than a block */
+
+struct block {
+	__u64 before; /* the tag, the size of the block before */
+	__u64 word; /* slack, arena, size, flags */
+	struct block *next, *prev; /* of its bin, while it is free */
+};
+
+static inline struct block *block__of(void *memory)
+{
+	return (struct block *)((char *)memory - HEADER_BYTES);
+}
+
+static inline void *block__memory(struct block *block)
+{
+	return (char *)block + HEADER_BYTES;
+}
+
+static inline size_t block__size(const struct block *block)
+{
+	return block->word & SIZE_MASK;
+}
+
+static inline size_t block__before(const struct block *block)
+{
+	return block->before & SIZE_MASK;
+}
+
+static inline struct block *block__at(void *block, size_t bytes)
+{
+	return (struct block *)((char *)block + bytes);
+}
+
+static inline struct block *block__next(struct block *block)
+{
+	return block__at(block, block__size(block));
+}
+
+static inline bool block__is_used(const struct block *block)
+{
+	return block->word & BLOCK_USED;
+}
+
+static inline unsigned int block__arena(const struct block *block)
+{
+	return (block->word >> ARENA_SHIFT) & 0xff;
+}
+
+/* What was asked for. */
+static inline size_t block__request(__u64 word)
+{
+	return (word & SIZE_MASK) - HEADER_BYTES - (word >> SLACK_SHIFT & SLACK_MASK);
+}
+
+/* Block size for a request, which is at most PTRDIFF_MAX. */
+static inline size_t block__need(size_t request)
+{
+	size_t need = (request + HEADER_BYTES + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
+
+	return need < BLOCK_MIN ? BLOCK_MIN : need;
+}
+
+/* Makes it the caller's: in use, and with its slack. */
+static inline void block__give(struct block *block, size_t request)
+{
+	__u64 word = block->word & (SIZE_MASK | BLOCK_ELSEWHERE | 0xffULL << ARENA_SHIFT);
+
+	word |= ((word & SIZE_MASK) - HEADER_BYTES - request) << SLACK_SHIFT;
+	block->word = word | BLOCK_USED;
+}
+
+/* Sets a header in an arena; where is its arena and BLOCK_ELSEWHERE. Returns the next block. */
+static inline struct block *block__set(struct block *block, size_t size, __u64 where, __u64 flags)
+{
+	struct block *next = block__at(block, size);
+
+	block->word = size | where | flags;
+	next->before = TAG | size;
+	return next;
+}
+
+#define BLOCK_WHERE (0xffULL << ARENA_SHIFT | BLOCK_ELSEWHERE)
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cache.h"
+
+#include "arena.h"
+#include "config.h"
+#include "ledger.h"
+
+#define ROW_BYTES ((size_t)1024) /* a stack is filled with about this much */
+#define ROW_BLOCKS 16u
+
+static __u8 room_of(size_t bin)
+{
+	size_t size = BLOCK_MIN + bin * ALIGNMENT;
+
+	return size <= 512 ? 32 : 16;
+}
+
+void cache__open(void)
+{
+	/* The quick ways count plainly, which a thread without a slot of its own must not. */
+	if (!config.cache || (thread.shares_slot && refalloc_ledger()))
+		return;
+	for (size_t i = 0; i < CACHE_BINS; i++)
+		thread.room[i] = room_of(i);
+}
+
+void cache__close(void)
+{
+	for (size_t i = 0; i < CACHE_BINS; i++)
+		thread.room[i] = 0;
+}
+
+struct block *cache__fill(size_t size)
+{
+	size_t bin = cache__bin(size);
+	unsigned int count = ROW_BYTES / size < ROW_BLOCKS ? ROW_BYTES / size : ROW_BLOCKS;
+	struct block *first, *block;
+
+	if (!count || thread.room[bin] < count)
+		count = 1;
+	arena__lock(thread.arena);
+	first = arena__take_row(thread.arena, size, &count);
+	arena__unlock(thread.arena);
+	if (!first)
+		return NULL;
+	/* The lowest is pushed last, so that they are given out as they lie. */
+	for (unsigned int i = 1; i < count; i++) {
+		block = block__at(first, (count - i) * size);
+		block->word |= BLOCK_CACHED;
+		block->next = thread.bins[bin];
+		thread.bins[bin] = block;
+		thread.room[bin]--;
+	}
+	return first;
+}
+
+static void give_back(struct block *list)
+{
+	unsigned int arena = ~0u;
+	struct block *block;
+
+	while (list) {
+		block = list;
+		list = list->next;
+		block->word &= ~BLOCK_CACHED;
+		if (block__arena(block) != arena) {
+			if (arena != ~0u)
+				arena__unlock(arena);
+			arena = block__arena(block);
+			arena__lock(arena);
+		}
+		arena__give_back(block);
+	}
+	if (arena != ~0u)
+		arena__unlock(arena);
+}
+
+void cache__put(struct block *block)
+{
+	size_t bin = cache__bin(block__size(block));
+	struct block **link = &thread.bins[bin], *list;
+
+	if (block__size(block) > CACHE_MAX || (!thread.room[bin] && !*link)) {
+		block->next = NULL;
+		give_back(block);
+		return;
+	}
+	if (!thread.room[bin]) {
+		/* The half that was freed last stays: it is likely still in the processor's cache. */
+		for (int i = 0; i < room_of(bin) / 2; i++)
+			link = &(*link)->next;
+		list = *link;
+		*link = NULL;
+		thread.room[bin] = room_of(bin) - room_of(bin) / 2;
+		give_back(list);
+	}
+	block->word |= BLOCK_CACHED;
+	block->next = thread.bins[bin];
+	thread.bins[bin] = block;
+	thread.room[bin]--;
+}
+
+void cache__empty(void)
+{
+	for (size_t i = 0; i < CACHE_BINS; i++) {
+		struct block *list = thread.bins[i];
+
+		thread.bins[i] = NULL;
+		if (thread.room[i] || list)
+			thread.room[i] = room_of(i);
+		give_back(list);
+	}
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What may be set: by REFALLOC in the environment, read once, and by mallopt. Names and meanings
+ * are those of glibc's mallopt where it has them; one differs: the top is trimmed when what would be
+ * given back reaches the trim threshold, not when the top does, so that it does not go back and
+ * forth with the top pad.
+ */
+#ifndef REFALLOC_CONFIG_H
+#define REFALLOC_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "refalloc_ledger.h"
+
+#define MAX_ARENAS 256
+#define DYNAMIC_MAX ((size_t)32 << 20) /* glibc's: a larger mapping does not move the threshold */
+
+struct config {
+	enum refalloc_policy policy;
+	size_t threshold; /* requests from this size on get a mapping of their own */
+	bool dynamic; /* a freed mapping raises the threshold to its own size, as in glibc */
+	size_t top_pad; /* the break grows by this much more than asked, and keeps it when trimmed */
+	size_t trim_threshold;
+	unsigned int arenas; /* 0: eight for each CPU */
+	bool cache; /* threads keep freed blocks for themselves */
+	size_t sample; /* mean bytes between two sampled requests */
+	const char *ledger; /* a file's name, in the environment; NULL: none */
+};
+
+/* Threads read and write the thresholds without a lock. */
+#define CONFIG_GET(field) __atomic_load_n(&config.field, __ATOMIC_RELAXED)
+#define CONFIG_SET(field, value) __atomic_store_n(&config.field, value, __ATOMIC_RELAXED)
+
+extern struct config config;
+
+void config__read(void);
+
+/*
+ * Sets it from such a text, "name=value,name=value"; false: some value was bad, and each such one
+ * was named in a line on standard error and left at what it was. The text stays in use.
+ */
+bool config__parse(const char *text);
+
+/* A freed mapping of this length: glibc's rule for the dynamic threshold. */
+void config__freed_mapping(size_t length);
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Counting. A thread adds to a slot of its own, plainly; slot 0 is shared and added to atomically. */
+#ifndef REFALLOC_LEDGER_H
+#define REFALLOC_LEDGER_H
+
+#include "refalloc.h"
+#include "thread.h"
+
+/* What a request or a release has done so far; what it is called in the end is its highest. */
+#define DID_ARENA (1u << 0)
+#define DID_BRK (1u << 1)
+#define DID_MMAP (1u << 2)
+#define DID_REMAP (1u << 3)
+#define DID_MADVISE (1u << 4)
+#define DID_TRIM (1u << 5)
+#define DID_MUNMAP (1u << 6)
+
+static inline enum alloc_path did__path(unsigned int did)
+{
+	if (did & DID_REMAP)
+		return PATH_REMAP;
+	if (did & DID_MMAP)
+		return PATH_MMAP;
+	if (did & DID_BRK)
+		return PATH_BRK;
+	return did & DID_ARENA ? PATH_ARENA : PATH_POOL;
+}
+
+static inline enum release did__release(unsigned int did)
+{
+	if (did & DID_REMAP)
+		return RELEASE_REMAP;
+	if (did & DID_MUNMAP)
+		return RELEASE_MUNMAP;
+	if (did & DID_TRIM)
+		return RELEASE_TRIM;
+	return did & DID_MADVISE ? RELEASE_MADVISE : RELEASE_KEPT;
+}
+
+/* For threads that have no slot, and where there is no mapping. */
+extern struct refalloc_slot ledger_early;
+
+static inline void ledger__add(__u64 *counter, __u64 value)
+{
+	if (thread.shares_slot)
+		__atomic_fetch_add(counter, value, __ATOMIC_RELAXED);
+	else
+		*counter += value;
+}
+
+static inline void ledger__limits(struct refalloc_slot *slot, size_t size, enum alloc_path path)
+{
+	/* In a shared slot two threads may lose a limit to each other, as long as both raise it. */
+	if (__builtin_expect(~size > slot->min_inverted[path], 0))
+		slot->min_inverted[path] = ~size;
+	if (__builtin_expect(size + 1 > slot->max_plus_one[path], 0))
+		slot->max_plus_one[path] = size + 1;
+}
+
+/* word: the block's, for where it lies. */
+static inline void ledger__pool_request(size_t size, __u64 word)
+{
+#ifndef REFALLOC_NO_LEDGER
+	struct refalloc_slot *slot = thread.slot;
+	struct refalloc_row *row = &slot->rows[size_class__of(size)];
+
+	row->count[PATH_POOL]++;
+	row->bytes += size;
+	ledger__limits(slot, size, PATH_POOL);
+	if (word & BLOCK_ELSEWHERE)
+		slot->home_arena++;
+#else
+	(void)size;
+	(void)word;
+#endif
+}
+
+static inline void ledger__kept_release(__u64 word)
+{
+#ifndef REFALLOC_NO_LEDGER
+	thread.slot->releases[RELEASE_KEPT]++;
+	thread.slot->release_bytes += block__request(word);
+#else
+	(void)word;
+#endif
+}
+
+void ledger__request(size_t size, __u64 word, unsigned int did);
+void ledger__release(__u64 word, unsigned int did);
+
+#ifndef REFALLOC_NO_LEDGER
+#define LEDGER_COUNT(counter, value) ledger__add(&thread.slot->counter, (__u64)(value))
+#else
+#define LEDGER_COUNT(counter, value) ((void)(value))
+#endif
+
+void ledger__open(void);
+void ledger__reopen(void); /* in a forked child */
+
+/* A slot for this thread, or the shared one; and back. Under the threads' lock. */
+void ledger__claim(void);
+void ledger__leave(void);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "mapping.h"
+
+#include "complain.h"
+#include "config.h"
+#include "ledger.h"
+#include "os.h"
+
+static size_t nr_blocks, nr_bytes; /* all threads' */
+
+static char *mapping_start(const struct block *block)
+{
+	return (char *)block - block__before(block);
+}
+
+static size_t mapping_length(const struct block *block)
+{
+	return page_up(block__before(block) + block__size(block));
+}
+
+static void account(long blocks, size_t bytes)
+{
+	__atomic_fetch_add(&nr_blocks, (size_t)blocks, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&nr_bytes, bytes, __ATOMIC_RELAXED);
+}
+
+static void set_block(struct block *block, size_t distance, size_t request)
+{
+	block->before = TAG | distance;
+	block->word = block__need(request);
+	block__give(block, request);
+	block->word |= BLOCK_MAPPED;
+}
+
+struct block *mapping__new(size_t request, size_t alignment)
+{
+	size_t more = alignment > ALIGNMENT ? alignment : 0, length, over;
+	struct block *block;
+	char *start;
+
+	length = page_up(block__need(request) + more);
+	start = os__map(length);
+	if (!start)
+		return NULL;
+	thread.did |= DID_MMAP;
+	block = block__of((void *)(((uintptr_t)start + HEADER_BYTES + alignment - 1) & -alignment));
+	set_block(block, (size_t)((char *)block - start), request);
+	over = length - mapping_length(block);
+	if (over)
+		os__unmap(start + length - over, over);
+	account(1, length - over);
+	return block;
+}
+
+struct block *mapping__resize(struct block *block, size_t request)
+{
+	size_t distance = block__before(block), from = mapping_length(block), to;
+	char *start = mapping_start(block);
+
+	to = page_up(distance + block__need(request));
+	if (to != from) {
+		start = os__remap(start, from, to);
+		if (!start)
+			return NULL;
+		thread.did |= DID_REMAP;
+		account(0, to - from);
+	}
+	block = block__at(start, distance);
+	set_block(block, distance, request);
+	return block;
+}
+
+void mapping__free(struct block *block)
+{
+	size_t length = mapping_length(block);
+	char *start = mapping_start(block);
+
+	if (SELDOM((uintptr_t)start % PAGE))
+		complain(block, COMPLAINT_HEADER);
+	thread.did |= DID_MUNMAP;
+	account(-1, -length);
+	config__freed_mapping(length);
+	os__unmap(start, length);
+}
+
+size_t mapping__usable(const struct block *block)
+{
+	return mapping_length(block) - block__before(block) - HEADER_BYTES;
+}
+
+void mapping__figures(size_t *blocks, size_t *bytes)
+{
+	*blocks = __atomic_load_n(&nr_blocks, __ATOMIC_RELAXED);
+	*bytes = __atomic_load_n(&nr_bytes, __ATOMIC_RELAXED);
+}

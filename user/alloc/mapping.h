@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Blocks with a mapping of their own. No lock: a mapping is its block's owner's. */
+#ifndef REFALLOC_MAPPING_H
+#define REFALLOC_MAPPING_H
+
+#include "block.h"
+
+/* alignment: a power of two, at least ALIGNMENT. The memory is zero. NULL: refused. */
+struct block *mapping__new(size_t request, size_t alignment);
+
+/* It may move, and keeps its distance to where the mapping begins. NULL: all is as before. */
+struct block *mapping__resize(struct block *block, size_t request);
+
+void mapping__free(struct block *block);
+
+/* Bytes from malloc's pointer to the mapping's end. */
+size_t mapping__usable(const struct block *block);
+
+/* Blocks and bytes now, for mallinfo2. */
+void mapping__figures(size_t *blocks, size_t *bytes);
+
+#endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ledger.h"
+#include "probes.h"
+#include "text.h"
+
+/* glibc's idea of the break; NULL until the first sbrk has asked the kernel. */
+extern void *__curbrk __attribute__((weak));
+
+void *os__map(size_t length)
+{
+	void *start =
+		mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	LEDGER_COUNT(mmap_calls, 1);
+	if (start == MAP_FAILED) {
+		LEDGER_COUNT(mmap_failed, 1);
+		return NULL;
+	}
+	LEDGER_COUNT(mmap_anon_bytes, length);
+	PROBE_MAP(start, length);
+	return start;
+}
+
+bool os__unmap(void *start, size_t length)
+{
+	bool done;
+
+	PROBE_UNMAP(start, length);
+	done = !munmap(start, length);
+	LEDGER_COUNT(munmap_calls, 1);
+	if (done)
+		LEDGER_COUNT(munmap_bytes, length);
+	else
+		LEDGER_COUNT(munmap_failed, 1);
+	return done;
+}
+
+void *os__remap(void *start, size_t from, size_t to)
+{
+	void *moved = mremap(start, from, to, MREMAP_MAYMOVE);
+
+	LEDGER_COUNT(mremap_calls, 1);
+	if (moved == MAP_FAILED) {
+		LEDGER_COUNT(mremap_failed, 1);
+		return NULL;
+	}
+	if (to > from)
+		LEDGER_COUNT(mremap_grown_bytes, to - from);
+	else
+		LEDGER_COUNT(mremap_shrunk_bytes, from - to);
+	return moved;
+}
+
+bool os__discard(void *start, size_t length)
+{
+	bool done = !madvise(start, length, MADV_DONTNEED);
+
+	LEDGER_COUNT(madvise_calls, 1);
+	if (done)
+		LEDGER_COUNT(madvise_dontneed_bytes, length);
+	else
+		LEDGER_COUNT(madvise_failed, 1);
+	return done;
+}
+
+void *os__break(void)
+{
+	void *now;
+
+	if (&__curbrk && !__curbrk)
+		LEDGER_COUNT(brk_calls, 1); /* the question, which sbrk asks once */
+	now = sbrk(0);
+	return now == (void *)-1 ? NULL : now;
+}
+
+bool os__move_break(ptrdiff_t by)
+{
+	void *before = sbrk(by);
+
+	LEDGER_COUNT(brk_calls, 1);
+	if (before == (void *)-1) {
+		LEDGER_COUNT(brk_failed, 1);
+		return false;
+	}
+	if (by > 0) {
+		LEDGER_COUNT(brk_grown_bytes, by);
+		PROBE_GROW((char *)before + by, by);
+	} else {
+		LEDGER_COUNT(brk_shrunk_bytes, -by);
+		PROBE_SHRINK((char *)before + by, -by);
+	}
+	return true;
+}
+
+/* false: it is too long. */
+static bool expand_path(const char *path, struct text *text)
+{
+	for (; *path; path++) {
+		if (path[0] == '%' && path[1] == 'p') {
+			text__number(text, (__u64)getpid());
+			path++;
+		} else {
+			text__bytes(text, path, 1);
+		}
+	}
+	*text->at = 0;
+	return text->left > 0;
+}
+
+/* A file of our own: what others have mapped by this name stays theirs, and whole. */
+static int open_ledger(const char *path)
+{
+	char expanded[4096];
+	struct text text = { .at = expanded, .left = sizeof(expanded) - 1 };
+	struct stat stat;
+
+	if (!path)
+		return memfd_create("refalloc-ledger", MFD_CLOEXEC);
+	if (!expand_path(path, &text)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if (!lstat(expanded, &stat)) {
+		if (!S_ISREG(stat.st_mode)) {
+			errno = EEXIST;
+			return -1;
+		}
+		unlink(expanded);
+	}
+	return open(expanded, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+}
+
+void *os__map_ledger(const char *path, size_t length, void *at, int *error)
+{
+	void *start = MAP_FAILED;
+	int file = open_ledger(path);
+
+	if (file >= 0 && !ftruncate(file, (off_t)length)) {
+		start = mmap(at, length, PROT_READ | PROT_WRITE, MAP_SHARED | (at ? MAP_FIXED : 0),
+			     file, 0);
+	}
+	*error = errno;
+	if (file >= 0)
+		close(file);
+	return start == MAP_FAILED ? NULL : start;
+}
+
+unsigned int os__cpus(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return 1;
+	return (unsigned int)CPU_COUNT(&set);
+}
+
+__u64 os__boot_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (__u64)now.tv_sec * 1000000000 + (__u64)now.tv_nsec;
+}
+
+__u32 os__pid(void)
+{
+	return (__u32)getpid();
+}
+
+void os__say(const char *text, size_t length)
+{
+	ssize_t written = write(STDERR_FILENO, text, length);
+
+	(void)written;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sample.h"
+
+#include <string.h>
+
+#include "config.h"
+#include "os.h"
+#include "thread.h"
+
+#define MAX_POINTS 10000
+
+#ifndef REFALLOC_NO_PROBES
+#define PROBE_DEFINE(name)                                                                         \
+	__attribute__((section(".probes"))) volatile unsigned short name##_semaphore;
+PROBE_SEMAPHORES(PROBE_DEFINE)
+#endif
+
+double sample__minus_ln(double x)
+{
+	double square, power, sum = 0;
+	__u64 bits;
+	int halvings;
+
+	/* x = m / 2^n with m in [1, 2): ln m = 2 artanh((m - 1) / (m + 1)), a series in its odd powers */
+	memcpy(&bits, &x, sizeof(bits));
+	halvings = 1023 - (int)(bits >> 52);
+	bits = (bits & ((1ULL << 52) - 1)) | 1023ULL << 52;
+	memcpy(&x, &bits, sizeof(x));
+	power = (x - 1) / (x + 1);
+	square = power * power;
+	for (int i = 1; i < 16; i += 2, power *= square)
+		sum += power / i;
+	return halvings * 0.69314718055994530942 - 2 * sum;
+}
+
+/* xorshift64*; the low bits are the weak ones. */
+static __u64 draw(void)
+{
+	thread.random ^= thread.random >> 12;
+	thread.random ^= thread.random << 25;
+	thread.random ^= thread.random >> 27;
+	return thread.random * 0x2545f4914f6cdd1dULL;
+}
+
+static long draw_distance(void)
+{
+	double uniform = (double)((draw() >> 11) + 1) / (double)(1ULL << 53);
+
+	return (long)(sample__minus_ln(uniform) * (double)config.sample) + 1;
+}
+
+void sample__begin(void)
+{
+	thread.random = (os__boot_ns() ^ (uintptr_t)&thread) | 1;
+	for (int i = 0; i < 4; i++)
+		draw();
+	thread.countdown = draw_distance();
+}
+
+void sample__request(struct block *block, size_t bytes)
+{
+	size_t points = 0, bytes_left = bytes;
+
+	if (bytes / config.sample > MAX_POINTS) {
+		points = bytes /
+			 config.sample; /* a draw for each would take long, and tell no more */
+		bytes_left = 0;
+	}
+	thread.countdown -= bytes_left ? (long)bytes_left : 1;
+	while (thread.countdown <= 0) {
+		points++;
+		thread.countdown += draw_distance();
+	}
+	if (!points)
+		return;
+	block->word |= BLOCK_SAMPLED;
+	PROBE_OTEL_ALLOC(block__memory(block), bytes, points * config.sample);
+}
+
+void sample__release(struct block *block)
+{
+	block->word &= ~BLOCK_SAMPLED;
+	if (PROBE_IS_ON(otel_memory_free))
+		PROBE_OTEL_FREE(block__memory(block));
+}

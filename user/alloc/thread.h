@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a thread has of its own: a cache of freed blocks, its arena, its slot of the ledger. Before
+ * its first call and after its end it has no room in its cache, so that the quick ways of malloc and
+ * free, which ask for that alone, lead to the slow ones.
+ */
+#ifndef REFALLOC_THREAD_H
+#define REFALLOC_THREAD_H
+
+#include <stdbool.h>
+
+#include "block.h"
+#include "refalloc_ledger.h"
+
+#define REFALLOC_PUBLIC __attribute__((visibility("default")))
+#define SELDOM(condition) __builtin_expect(!!(condition), 0)
+
+#define CACHE_MAX ((size_t)1040) /* the largest block that threads keep */
+#define CACHE_BINS ((CACHE_MAX - BLOCK_MIN) / ALIGNMENT + 1)
+
+static inline size_t cache__bin(size_t block_size)
+{
+	return (block_size - BLOCK_MIN) / ALIGNMENT;
+}
+
+enum thread_state {
+	THREAD_NEW,
+	THREAD_READY,
+	THREAD_ENDED, /* its keys' destructors have run; what it still does goes to the arenas */
+};
+
+struct thread {
+	struct refalloc_slot *slot;
+	struct block *bins[CACHE_BINS]; /* last freed first, by block's next */
+	__u8 room[CACHE_BINS]; /* blocks that may still be put into each */
+	bool shares_slot;
+	__u8 state; /* enum thread_state */
+	unsigned int slot_index;
+	unsigned int arena;
+	unsigned int did; /* what the request or release that is going on has done: ledger.h */
+	long countdown; /* bytes until the next sampled request */
+	__u64 random;
+};
+
+extern __thread struct thread thread __attribute__((tls_model("initial-exec")));
+
+/* Before anything that is not quick: the process's and the thread's first call set them up. */
+void thread__begin(void);
+
+static inline void thread__ready(void)
+{
+	if (SELDOM(thread.state == THREAD_NEW))
+		thread__begin();
+}
+
+#endif
