@@ -29,13 +29,13 @@ BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PKG_CONFIG ?= pkg-config
 PROTOC ?= protoc-c
 
-BUILD_PACKAGES := gcc make clang llvm libbpf-dev bpftool libelf-dev libdw-dev libdebuginfod-dev libcapstone-dev libiberty-dev liblzma-dev \
-	libjson-c-dev libprotobuf-c-dev systemtap-sdt-dev protobuf-c-compiler zlib1g-dev pkg-config \
-	linux-libc-dev ca-certificates
-TEST_PACKAGES := g++ golang-go libcap2-bin libcmocka-dev python3 strace sqlite3 git \
+BUILD_PACKAGES := gcc make clang llvm libbpf-dev bpftool libelf-dev libdw-dev libdebuginfod-dev \
+	libcapstone-dev libiberty-dev liblzma-dev libjson-c-dev libprotobuf-c-dev \
+	protobuf-c-compiler systemtap-sdt-dev zlib1g-dev pkg-config linux-libc-dev ca-certificates
+TEST_PACKAGES := g++ golang-go libcap2-bin libcmocka-dev python3 strace sqlite3 git xz-utils \
 	libjemalloc2 libtcmalloc-minimal4 libgoogle-perftools4 libmimalloc2.0 musl-tools \
 	redis-server gdb libc6-dbg
-LONG_PACKAGES := qemu-system-x86 libclang-rt-14-dev
+LONG_PACKAGES := dwz qemu-system-x86 libclang-rt-14-dev
 LINT_PACKAGES := clang-format clang-tidy libcmocka-dev
 
 MACHINE := $(shell uname -m)

@@ -49,6 +49,8 @@ void code_ranges__sort(struct code_ranges *ranges)
 	struct code_range *more;
 	size_t i;
 
+	if (!ranges->nr)
+		return;
 	qsort(ranges->ranges, ranges->nr, sizeof(*ranges->ranges), compare);
 	for (i = 0; i < ranges->nr; i++) {
 		struct code_range *range = &ranges->ranges[i];
@@ -59,7 +61,7 @@ void code_ranges__sort(struct code_ranges *ranges)
 			outer = ranges->ranges[outer - 1].outer;
 		range->outer = (__u32)outer;
 	}
-	more = realloc(ranges->ranges, ranges->nr * sizeof(*more) + 1);
+	more = realloc(ranges->ranges, ranges->nr * sizeof(*more));
 	if (more) {
 		ranges->ranges = more;
 		ranges->room = ranges->nr;

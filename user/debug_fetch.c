@@ -123,6 +123,9 @@ static void run_child(int socket, pid_t parent, const char *build_id, enum fetch
 	child_deadline = deadline;
 	fd = ask(build_id, kind);
 	answer.err = fd < 0 ? fd : 0;
+	/* It was told to stop, whatever it calls that. */
+	if (fd < 0 && now_ms() >= deadline)
+		answer.err = -ETIMEDOUT;
 	_exit(fd_message__send(socket, &answer, sizeof(answer), &fd, fd < 0 ? 0 : 1) ? 1 : 0);
 }
 
@@ -186,8 +189,8 @@ int debug_fetch__get(struct debug_fetch *fetch, const char *build_id, enum fetch
 	if (!fetch->left_ms || fetch->gave_up)
 		return -ETIMEDOUT;
 	result = get(fetch, build_id, kind);
-	/* The library's own time, or ours. */
-	if (result == -ETIMEDOUT || result == -ETIME || result == -EINTR || !fetch->left_ms)
+	/* Our time, or that of DEBUGINFOD_TIMEOUT. */
+	if (result == -ETIMEDOUT || result == -ETIME || !fetch->left_ms)
 		fetch->gave_up = true;
 	if (result < 0)
 		return fetch->gave_up ? -ETIMEDOUT : -ENOENT;

@@ -119,7 +119,8 @@ int elf_sections__open(struct elf_sections *sections, int fd)
 	if (err)
 		return err;
 	if (memcmp(elf.e_ident, ELFMAG, SELFMAG) || elf.e_ident[EI_CLASS] != ELFCLASS64 ||
-	    elf.e_ident[EI_DATA] != ELFDATA2LSB || (elf.e_type != ET_DYN && elf.e_type != ET_EXEC))
+	    elf.e_ident[EI_DATA] != ELFDATA2LSB ||
+	    (elf.e_type != ET_DYN && elf.e_type != ET_EXEC && elf.e_type != ET_REL))
 		return -ENOENT;
 	sections->machine = elf.e_machine;
 	err = read_segments(sections, &elf);

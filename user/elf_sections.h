@@ -26,7 +26,7 @@ struct elf_sections {
 	size_t nr_code;
 };
 
-/* -ENOENT: not a 64-bit ELF program, library or debug file. -EINVAL: malformed. */
+/* -ENOENT: not a 64-bit ELF program, library, debug or dwz file. -EINVAL: malformed. */
 int elf_sections__open(struct elf_sections *sections, int fd);
 void elf_sections__close(struct elf_sections *sections);
 

@@ -13,7 +13,7 @@ status=0
 
 libc=$(ldd "$O/allocpath" | awk '/libc.so.6/ { print $3 }')
 /usr/bin/python3 tests/fuzz/seeds.py "$seeds" "$O/allocpath" "$libc" || exit 1
-for name in recording elf maps unwind; do
+for name in recording elf maps unwind symbols perf_map; do
 	log="$seeds/$name.log"
 	# no limit on one malloc: that a wild size is refused is what is tested
 	if "$O/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -rss_limit_mb=1024 -timeout=20 \

@@ -1,0 +1,457 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Symbols: each name is what addr2line and gdb say, or it is none; never a neighbour's."""
+
+import http.server
+import os
+import re
+import shutil
+import socket
+import threading
+import time
+
+from harness import ROOT, Failure, Skip, each, fail_if, need, test
+from symbolise import (NOWHERE, addr2line, addresses_of, functions, gdb_symbols, one, plain, run,
+                       sections, shift, symbolise)
+
+SOURCE = os.path.join(ROOT, "tests", "programs", "named.cc")
+RUST_SOURCE = os.path.join(ROOT, "tests", "programs", "named.rs")
+GXX = ["g++", "-std=gnu++17", "-O2", "-g"]
+
+# {what is built: command without -o FILE}; each has a symbol table and debug information
+BUILDS = {
+    "dwarf5": [*GXX, SOURCE],
+    "dwarf4": [*GXX, "-gdwarf-4", SOURCE],
+    "no_pie": [*GXX, "-no-pie", SOURCE],
+    "compressed": [*GXX, "-gz", SOURCE],
+    "no_aranges": [*GXX, "-gno-as-loc-support", "-ffunction-sections", SOURCE],
+    "split": [*GXX, "-gsplit-dwarf", SOURCE],
+    "static": [*GXX, "-static", SOURCE],
+    "clang": ["clang++", "-std=gnu++17", "-O2", "-g", SOURCE],
+    "rust": ["rustc", "-O", "-g", RUST_SOURCE],
+}
+
+
+def _build(context, command, name="named"):
+    path = context.file(name)
+    need(command[0])
+    os.chmod(context.path, 0o755)  # who reads debug information is nobody
+    # split DWARF is written beside, and named by a path that the reader is to find
+    run(*command, "-o", path, cwd=os.path.dirname(path))
+    return path
+
+
+def _strip(path, *options):
+    stripped = f"{path}.stripped"
+    run("strip", *options, "-o", stripped, path)
+    return stripped
+
+
+def _build_id(path):
+    notes = run("readelf", "-n", path)
+    return notes.partition("Build ID: ")[2].split()[0]
+
+
+def _rows(frames):
+    """A file without a line is the symbol table's guess."""
+    return [(plain(frame.function), (os.path.basename(frame.file), frame.line)
+             if frame.file and frame.line else None) for frame in frames]
+
+
+def _oracle(path, addresses):
+    """What addr2line of binutils and of LLVM say: neither is right everywhere."""
+    need("llvm-addr2line")
+    return list(zip(addr2line(path, addresses), addr2line(path, addresses, "llvm-addr2line")))
+
+
+def _compare(path, addresses, found, wanted):
+    """The functions that are in each other, and where each is. Returns what is wrong."""
+    wrong = []
+    for address, ours, (theirs, llvms) in zip(addresses, found, wanted):
+        if _rows(ours) not in (_rows(theirs), _rows(llvms)):
+            wrong.append(f"{address:#x}: {ours}, but addr2line: {theirs}, LLVM: {llvms}")
+    if wrong:
+        wrong.insert(0, f"{len(wrong)} of {len(addresses)} differ in {path}:")
+    return wrong[:6]
+
+
+# of what is in the file beside its own code only a part is looked at
+OWN = {"static": re.compile("first_place|shop|leak_array|Shelf|calls_inlined"),
+       "rust": re.compile("named|_start$")}
+QUICK = ("dwarf5", "split", "clang", "rust")
+
+
+def _as_addr2line(context, kind):
+    path = _build(context, BUILDS[kind])
+    addresses = addresses_of(path, OWN.get(kind, re.compile("")).search)
+    found, stats = symbolise([(address - shift(path), path) for address in addresses], "-l")
+    wrong = _compare(path, addresses, found, _oracle(path, addresses))
+    if max(len(frames) for frames in found) < 2:
+        wrong.append("nothing is inlined")
+    if stats["lines-gave-up"] or stats["named"] != stats["frames"]:
+        wrong.append(f"{stats}")
+    fail_if(wrong)
+
+
+@each({kind: kind for kind in QUICK})
+def inlined_and_lines_are_as_addr2line_has_them(context, kind):
+    _as_addr2line(context, kind)
+
+
+@each({kind: kind for kind in BUILDS if kind not in QUICK}, takes_long=True)
+def inlined_and_lines_of_other_builds(context, kind):
+    _as_addr2line(context, kind)
+
+
+@each({name: BUILDS[name] for name in ("dwarf5", "rust")})
+def names_are_as_gdb_has_them(context, command):
+    need("gdb")
+    path = _build(context, command)
+    starts = [address for address, _ in functions(path).values()]
+    only = {name for name, (address, _) in functions(path).items() if starts.count(address) == 1}
+    addresses = addresses_of(path, lambda name: name in only, 250)
+    found, _ = symbolise([(address - shift(path), path) for address in addresses])
+    wanted = gdb_symbols(path, addresses)
+    if len(wanted) != len(addresses):
+        raise Failure(f"gdb answers {len(wanted)} of {len(addresses)}")
+    wrong = [f"{address:#x}: {ours[0].function}, but gdb: {theirs}"
+             for address, ours, theirs in zip(addresses, found, wanted)
+             if theirs and plain(ours[0].function) != plain(theirs)]
+    fail_if([f"{len(wrong)} of {len(addresses)}:", *wrong[:5]] if wrong else [])
+
+
+@test
+def what_has_no_symbol_has_no_name(context):
+    """Between functions, behind the last, and in all that was stripped."""
+    path = _build(context, BUILDS["dwarf5"])
+    names = functions(path)
+    start, size = names["first_place"]
+    move = shift(path)
+    stripped = _strip(path)
+    frame = one(start - move, path)
+    fail_if([f"{frame}"] if frame.function != "first_place" else [])
+    # one without size reaches to the next
+    starts = sorted(address for address, _ in names.values())
+    covered = [(address, address + length if length else
+                min((next_one for next_one in starts if next_one > address), default=address))
+               for address, length in names.values()]
+    _, text, text_size = sections(path)[".text"]
+    gaps = [offset for offset in range(text, text + text_size)
+            if not any(low <= offset + move < high for low, high in covered)]
+    named = [f"{offset:#x} {frames}" for offset, frames in
+             zip(gaps, symbolise([(offset, path) for offset in gaps], "-l")[0])
+             if frames[-1].is_named() or frames[-1].file]
+    if not gaps:
+        raise Failure("no gap between functions to look at")
+    addresses = addresses_of(path, lambda name: name in names)
+    bare, stats = symbolise([(address - move, stripped) for address in addresses], "-l",
+                            "-d", NOWHERE)
+    exported = run("readelf", "--dyn-syms", "-W", stripped)
+    wrong = [f"{address:#x} {frames}" for address, frames in zip(addresses, bare)
+             if frames[-1].is_named() and plain(frames[-1].function) not in exported]
+    wanted = f"{os.path.basename(stripped)}+{start - move:#x} [{_build_id(path)}]"
+    frame = one(start - move, stripped, "-d", NOWHERE)
+    if frame.function != wanted:
+        wrong.append(f"{frame}, not {wanted}")
+    if stats["debug"]:
+        wrong.append(f"{stats}")
+    fail_if(named[:5] + wrong[:5])
+
+
+def _with_debug_file(context):
+    """A stripped program, its debug file, and the offset of first_place with what that is."""
+    path = _build(context, BUILDS["dwarf5"])
+    offset = functions(path)["first_place"][0] - shift(path)
+    debug = f"{path}.debug"
+    run("objcopy", "--only-keep-debug", path, debug)
+    stripped = _strip(path)
+    run("objcopy", f"--add-gnu-debuglink={debug}", stripped)
+    os.unlink(path)
+    return stripped, debug, offset
+
+
+def _is_first_place(frame, why, has_file=True):
+    if frame.function != "first_place" or has_file != (frame.file is not None):
+        return [f"{why}: {frame}"]
+    return []
+
+
+@test
+def debug_files_are_found_and_checked(context):
+    stripped, debug, offset = _with_debug_file(context)
+    root = context.file("root")
+    build_id = _build_id(stripped)
+    places = [debug, os.path.join(os.path.dirname(debug), ".debug", os.path.basename(debug)),
+              root + debug, f"{root}/.build-id/{build_id[:2]}/{build_id[2:]}.debug"]
+    wrong = []
+    for place in places:
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        if place != debug:
+            os.rename(debug, place)
+        frames, stats = symbolise([(offset, stripped)], "-l", "-d", root)
+        wrong += _is_first_place(frames[0][-1], place)
+        if stats["debug"] != 1:
+            wrong.append(f"{place}: {stats}")
+        if place != debug:
+            os.rename(place, debug)
+    # another checksum, and the right one with another build id
+    with open(debug, "ab") as file:
+        file.write(b"more")
+    wrong += [f"another checksum: {frame}" for frame in [one(offset, stripped, "-d", root)]
+              if frame.is_named()]
+    run("objcopy", "--remove-section=.note.gnu.build-id", debug)
+    run("objcopy", "--remove-section=.gnu_debuglink", stripped)
+    run("objcopy", f"--add-gnu-debuglink={debug}", stripped)
+    wrong += [f"no build id: {frame}" for frame in [one(offset, stripped, "-d", root)]
+              if frame.is_named()]
+    run("objcopy", "--remove-section=.note.gnu.build-id", stripped)
+    wrong += _is_first_place(one(offset, stripped, "-l", "-d", root), "neither has a build id")
+    fail_if(wrong)
+
+
+@test
+def mini_debug_information_is_read(context):
+    need("xz")
+    path = _build(context, BUILDS["dwarf5"])
+    name = next(name for name in functions(path) if "leak_array" in name and "ELm" not in name)
+    offset = functions(path)[name][0] - shift(path)
+    mini = context.file("mini")
+    stripped = _strip(path)
+    run("objcopy", "-S", "--remove-section", ".gdb_index", "--keep-symbol", name,
+        "--keep-symbol", "first_place", path, mini)
+    run("xz", mini)
+    before = one(offset, stripped, "-d", NOWHERE)
+    run("objcopy", "--add-section", f".gnu_debugdata={mini}.xz", stripped)
+    after = one(offset, stripped, "-d", NOWHERE)
+    if before.is_named() or "leak_array" not in after.function:
+        raise Failure(f"without: {before}", f"with: {after}")
+
+
+@test(takes_long=True)
+def dwz_files_are_followed(context):
+    need("dwz")
+    paths = [_build(context, [*GXX, "-gdwarf-4", f"-DCOPY={copy}", SOURCE], f"named{copy}")
+             for copy in range(2)]
+    wanted, wrong = [], []
+    for path in paths:
+        addresses = addresses_of(path)
+        wanted.append((addresses, _oracle(path, addresses)))
+    run("dwz", "-m", context.file("shared.dwz"), "-r", *paths)
+    for path, (addresses, frames) in zip(paths, wanted):
+        if ".gnu_debugaltlink" not in sections(path):
+            raise Skip("this dwz shares nothing")
+        found, _ = symbolise([(address - shift(path), path) for address in addresses], "-l")
+        wrong += _compare(path, addresses, found, frames)
+    fail_if(wrong)
+
+
+@test
+def plt_entries_are_named(context):
+    path = _build(context, BUILDS["dwarf5"])
+    listing = run("objdump", "-dC", "--no-show-raw-insn", path)
+    requests, wanted = [], []
+    for line in listing.splitlines():
+        address, _, name = line.partition(" <")
+        if name.endswith("@plt>:"):
+            requests.append((int(address, 16) + 3 - shift(path), path))
+            wanted.append(name.removesuffix("@plt>:").partition("@")[0] + "@plt")
+    found = [frames[-1].function for frames in symbolise(requests)[0]]
+    wrong = [f"{ours}, not {theirs}" for ours, theirs in zip(found, wanted) if ours != theirs]
+    fail_if(wrong[:5] if wanted else ["there are none"])
+
+
+@test
+def another_version_of_a_file_is_refused(context):
+    path = _build(context, BUILDS["dwarf5"])
+    build_id = _build_id(path)
+    offset = functions(path)["first_place"][0] - shift(path)
+    right = one(offset, path, "-b", build_id)
+    wrong_id = build_id[::-1]
+    frame = one(offset, path, "-b", wrong_id, "-d", NOWHERE)
+    wrong = _is_first_place(right, "right", has_file=False)
+    if frame.function != f"{os.path.basename(path)}+{offset:#x} [{wrong_id}]":
+        wrong.append(f"{frame}")
+    fail_if(wrong)
+
+
+def _serve(handler):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def _handler(answer):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):  # pylint: disable=invalid-name
+            try:
+                answer(self)
+            except OSError:
+                pass  # the client has left
+
+        def log_message(self, *_):  # pylint: disable=arguments-differ
+            pass
+
+    return Handler
+
+
+def _gives(path):
+    def answer(request):
+        with open(path, "rb") as file:
+            content = file.read()
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(content)))
+        request.end_headers()
+        request.wfile.write(content)
+    return answer
+
+
+def _trickles(request):
+    request.send_response(200)
+    request.send_header("Content-Length", str(1 << 30))
+    request.end_headers()
+    while True:
+        request.wfile.write(b"\x7fELF")
+        time.sleep(0.2)
+
+
+def _fetch(context, url, requests, *options):
+    """Frames, statistics and how long it took."""
+    cache = context.file("cache")
+    shutil.rmtree(cache, ignore_errors=True)
+    start = time.monotonic()
+    found, stats = symbolise(
+        requests, "-d", NOWHERE, *options,
+        environment={"DEBUGINFOD_URLS": url, "DEBUGINFOD_CACHE_PATH": cache,
+                     "HOME": context.path})
+    return found, stats, time.monotonic() - start
+
+
+@test
+def debuginfod_gives_names(context):
+    stripped, debug, offset = _with_debug_file(context)
+    with _serve(_handler(_gives(debug))) as server:
+        url = f"http://127.0.0.1:{server.server_port}/"
+        moved = context.file("moved")
+        os.rename(debug, moved)
+        run("objcopy", "--remove-section=.gnu_debuglink", stripped)
+        with open(moved, "rb") as file:
+            content = file.read()
+        with open(debug, "wb") as file:
+            file.write(content)
+        found, stats, _ = _fetch(context, url, [(offset, stripped)], "-l")
+        server.shutdown()
+    wrong = _is_first_place(found[0][-1], "fetched")
+    if stats["fetched"] != 1 or stats["fetch-gave-up"]:
+        wrong.append(f"{stats}")
+    fail_if(wrong)
+
+
+@test
+def a_lying_debuginfod_names_nothing(context):
+    stripped, debug, offset = _with_debug_file(context)
+    other = _build(context, [*GXX, "-DCOPY=1", "-O1", SOURCE], "other")
+    os.unlink(debug)
+    with _serve(_handler(_gives(other))) as server:
+        url = f"http://127.0.0.1:{server.server_port}/"
+        found, stats, _ = _fetch(context, url, [(offset, stripped)], "-l")
+        server.shutdown()
+    if found[0][-1].is_named() or stats["fetched"]:
+        raise Failure(f"{found} {stats}")
+
+
+@each({"silent": None, "trickling": _trickles})
+def a_hanging_debuginfod_delays_no_longer_than_it_may(context, answer):
+    """Several files ask, all of them together wait once."""
+    stripped, debug, offset = _with_debug_file(context)
+    os.unlink(debug)
+    others = [_strip(_build(context, [*GXX, f"-O{level}", SOURCE], f"other{level}"))
+              for level in range(2)]
+    requests = [(offset, path) for path in [stripped, *others]]
+    if answer:
+        server = _serve(_handler(answer))
+        port = server.server_port
+    else:
+        server = socket.create_server(("127.0.0.1", 0))
+        port = server.getsockname()[1]
+    found, stats, took = _fetch(context, f"http://127.0.0.1:{port}/", requests, "-t", "2000")
+    if answer:
+        server.shutdown()
+        server.server_close()
+    else:
+        server.close()
+    wrong = [f"{frames}" for frames in found if frames[-1].is_named()]
+    if not stats["fetch-gave-up"]:
+        wrong.append(f"{stats}")
+    if took > 4:
+        wrong.append(f"it took {took:.1f} s, and may take 2")
+    fail_if(wrong)
+
+
+@test
+def perf_maps_name_code_made_at_run_time(context):
+    """The one in its own namespaces, if it is its own or root's; what is newest wins."""
+    sleeper = context.start(["unshare", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-c",
+                             "mount -t tmpfs tmpfs /tmp && touch /tmp/ready && exec sleep 60"])
+    pid = _inner_child(sleeper.pid, "sleep")
+    path = f"/proc/{pid}/root/tmp/perf-1.map"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("1000 100 old\n1000 100 LazyCompile:*hot /app.js:3\nno line\n"
+                   "0x2000 10 with prefix\n3000 0 empty\n4000 10 \x1b[31mred\n5000 10 cut short")
+    offsets = [0x1000, 0x10ff, 0x1100, 0x2008, 0x3000, 0x4000, 0x5000]
+    found = [frames[0].function for frames in
+             symbolise([(offset, f"jit:{pid}") for offset in offsets])[0]]
+    wanted = ["LazyCompile:*hot /app.js:3", "LazyCompile:*hot /app.js:3", None, "with prefix",
+              None, "?[31mred", None]
+    wrong = [f"{offset:#x}: {ours}, not {theirs}"
+             for offset, ours, theirs in zip(offsets, found, wanted)
+             if (ours != theirs if theirs else "+0x" not in ours)]
+    os.chown(path, 65534, 65534)
+    others = one(0x1000, f"jit:{pid}").function
+    os.unlink(path)
+    os.symlink("/etc/passwd", path)
+    link = one(0x1000, f"jit:{pid}").function
+    if "+0x" not in others:
+        wrong.append(f"another's: {others}")
+    if "+0x" not in link:
+        wrong.append(f"a link: {link}")
+    fail_if(wrong)
+
+
+def _inner_child(pid, name):
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        for entry in os.listdir("/proc"):
+            try:
+                with open(f"/proc/{entry}/stat", encoding="utf-8") as stat:
+                    comm, _, rest = stat.read().partition("(")[2].rpartition(")")
+                if comm == name and int(rest.split()[1]) == pid:
+                    return int(entry)
+            except (OSError, ValueError, IndexError):
+                continue
+        time.sleep(0.05)
+    raise Failure(f"{name} did not start")
+
+
+@test
+def the_kernels_functions_are_named(context):
+    """As kallsyms has them; the vdso's as nm has them."""
+    del context
+    requests, wanted = [], []
+    with open("/proc/kallsyms", encoding="utf-8") as symbols:
+        rows = [line.split() for line in symbols]
+    if not any(int(row[0], 16) for row in rows):
+        raise Skip("the kernel hides its addresses")
+    by_address = {}
+    for row in rows:
+        by_address.setdefault(int(row[0], 16), []).append(row)
+    for address, names in sorted(by_address.items())[5000:50000:500]:
+        if all(row[1] in "tTwW" for row in names):
+            requests.append((address, "[kernel]"))
+            wanted.append([row[2] for row in names])
+    found = [frames[0].function.partition(" [")[0] for frames in symbolise(requests)[0]]
+    wrong = [f"{ours}, not {names}" for ours, names in zip(found, wanted) if ours not in names]
+    vdso = [frames[0].function for frames in
+            symbolise([(offset, "[vdso]") for offset in range(0, 0x1400, 16)])[0]]
+    if not any("clock_gettime" in name for name in vdso):
+        wrong.append(f"vdso: {vdso[:9]}")
+    fail_if(wrong[:5])
