@@ -119,6 +119,7 @@ static __noinline int process__fill(struct process *process, __u32 id, struct ta
 	identity->cgroup_id = bpf_get_current_cgroup_id();
 	identity->mm = (__u64)leader->mm;
 	identity->brk_base = BPF_CORE_READ(leader, mm, brk);
+	identity->brk_now = identity->brk_base;
 	bpf_core_read_str(identity->comm, sizeof(identity->comm), &leader->comm);
 	identity->unprobed = !probing;
 	identity->id = id;

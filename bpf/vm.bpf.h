@@ -72,6 +72,10 @@ int BPF_PROG(syscall_enter, struct pt_regs *regs, long nr)
 	record->fault.allocated = 0;
 	if (!syscall__is_memory(nr))
 		return 0;
+	if (record->syscall) {
+		count__seen(KIND_SYSCALL);
+		count__lost(KIND_SYSCALL, LOSS_SYSCALL_EXIT_MISSED);
+	}
 	record->syscall = nr + 1;
 	record->maps_file = nr == NR_MMAP && !(SYSCALL_ARG(regs, 4) & MAP_ANONYMOUS_BIT);
 	record->taken.start = 0;
@@ -408,6 +412,26 @@ static __noinline int file__announce(struct vm_call *vm)
 	return 0;
 }
 
+/*
+ * What the entry would have kept, where it was not seen: begun before the run, or its program
+ * skipped (on preemptible kernels, for the task that runs where another was preempted inside it).
+ * 1: it cannot be known.
+ */
+static __noinline int syscall__make_up(struct task *record, struct process *process,
+				       struct vm_call *vm)
+{
+	record->taken.start = 0;
+	record->maps_file = 0;
+	if (vm->nr == NR_BRK) {
+		record->old_brk = process->identity.brk_now;
+		/* First seen at this very exit: what it was before is gone. */
+		return vm->arg[0] && record->old_brk == vm->result;
+	}
+	if (vm->nr == NR_MUNMAP || (vm->nr == NR_MREMAP && !(vm->arg[3] & MREMAP_DONTUNMAP_BIT)))
+		range__take(record, process, vm->arg[0], vm->arg[1]);
+	return 0;
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(syscall_exit, struct pt_regs *regs, long result)
 {
@@ -416,7 +440,7 @@ int BPF_PROG(syscall_exit, struct pt_regs *regs, long result)
 	struct vm_call vm = {};
 	struct task *record;
 	__u32 entered;
-	bool trapped;
+	bool trapped, missed;
 
 	vm.nr = SYSCALL_NUMBER(regs);
 	if (!syscall__is_memory(vm.nr) || !active)
@@ -439,10 +463,7 @@ int BPF_PROG(syscall_exit, struct pt_regs *regs, long result)
 	}
 	/* A call that seccomp refuses has an exit and no entry; with SIGSYS its result is its number. */
 	trapped = entered != vm.nr + 1 && result == (long)vm.nr;
-	if (entered != vm.nr + 1 && !result__is_error(result) && !trapped) {
-		count__lost(KIND_SYSCALL, LOSS_SYSCALL_ENTRY_MISSED);
-		return 0;
-	}
+	missed = entered != vm.nr + 1 && !result__is_error(result) && !trapped;
 	vm.arg[0] = SYSCALL_ARG(regs, 1);
 	vm.arg[1] = SYSCALL_ARG(regs, 2);
 	vm.arg[2] = SYSCALL_ARG(regs, 3);
@@ -451,10 +472,16 @@ int BPF_PROG(syscall_exit, struct pt_regs *regs, long result)
 	vm.result = result;
 	vm.sp = PT_REGS_SP(regs);
 	vm.ip = PT_REGS_IP(regs);
+	if (missed && syscall__make_up(record, process, &vm)) {
+		count__lost(KIND_SYSCALL, LOSS_SYSCALL_ENTRY_MISSED);
+		return 0;
+	}
 	vm.old_brk = record->old_brk;
 	vm.taken = record->taken;
 	/* brk returns the break that stands: not the one asked for means that it failed. */
-	if (vm.nr == NR_BRK && entered)
+	if (vm.nr == NR_BRK)
+		process->identity.brk_now = vm.result;
+	if (vm.nr == NR_BRK && (entered || missed))
 		vm.failed = vm.arg[0] && vm.result != vm.arg[0];
 	else
 		vm.failed = trapped || result__is_error(result);

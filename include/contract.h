@@ -135,7 +135,8 @@ enum loss {
 	LOSS_LIVE_BLOCKS_FULL, /* the map of live blocks is full: the block is not in the live set */
 	LOSS_FREE_MISSED, /* an address was given out again without a release seen */
 	LOSS_GRANULES_FULL, /* the map of own mappings is full: its touches count as anon */
-	LOSS_SYSCALL_ENTRY_MISSED, /* a system call ended whose begin was before the run */
+	LOSS_SYSCALL_ENTRY_MISSED, /* a brk ended whose begin was not seen, nor what it was before */
+	LOSS_SYSCALL_EXIT_MISSED, /* a system call was followed by another, its end was not seen */
 	LOSS_FAULT_ENTRY_MISSED, /* a fault ended whose begin was not seen */
 	LOSS_RING_FULL, /* the event ring was full: a process may lack its names */
 	LOSS_CALL_ROWS_FULL, /* the map of callers is full: the request is counted without its */
@@ -158,6 +159,7 @@ struct process_identity {
 	__u64 mm; /* address of its mm, as an opaque number */
 	__u64 bias; /* load bias of that file */
 	__u64 brk_base; /* lowest break seen: above it the heap grew during the run */
+	__u64 brk_now; /* the break when last looked at */
 	__u64 granule_levels; /* bit n: blocks of level n were entered */
 	__u64 map_generation; /* bumped when the address space changes */
 	__u32 ended; /* 1: it exited or exec'd away */
@@ -462,7 +464,7 @@ struct ledger {
 	__u64 losses[NR_LOSSES];
 };
 
-_Static_assert(sizeof(struct process_identity) == 120, "process_identity");
+_Static_assert(sizeof(struct process_identity) == 128, "process_identity");
 _Static_assert(sizeof(struct process_counters) % 8 == 0, "counters are __u64 only");
 _Static_assert(sizeof(struct size_row) == 64, "size_row");
 _Static_assert(sizeof(struct call_key) == 16, "call_key");

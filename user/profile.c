@@ -57,6 +57,7 @@ static const char *const loss_names[NR_LOSSES] = {
 	[LOSS_FREE_MISSED] = "free_missed",
 	[LOSS_GRANULES_FULL] = "granules_full",
 	[LOSS_SYSCALL_ENTRY_MISSED] = "syscall_entry_missed",
+	[LOSS_SYSCALL_EXIT_MISSED] = "syscall_exit_missed",
 	[LOSS_FAULT_ENTRY_MISSED] = "fault_entry_missed",
 	[LOSS_RING_FULL] = "ring_full",
 	[LOSS_CALL_ROWS_FULL] = "call_rows_full",
@@ -470,6 +471,7 @@ static void subtract_run(struct profile *now, const struct profile *before)
 	subtract_fields(now->losses, before->losses, NR_LOSSES);
 	subtract_fields(&now->cost.traps, &before->cost.traps, 1);
 	subtract_fields(&now->cost.bpf_run_ns, &before->cost.bpf_run_ns, 1);
+	subtract_fields(&now->cost.bpf_skipped, &before->cost.bpf_skipped, 1);
 	now->cost.own_cpu_s -= before->cost.own_cpu_s;
 }
 

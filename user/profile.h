@@ -134,6 +134,7 @@ struct profile_cost {
 	double own_cpu_s;
 	__u64 own_bytes; /* resident set and BPF maps */
 	__u64 bpf_run_ns;
+	__u64 bpf_skipped; /* runs of our programs that the kernel left out, on whatever event */
 	bool has_bpf_run; /* false: bpf_run_ns was not asked for */
 };
 

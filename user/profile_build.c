@@ -253,6 +253,7 @@ static void profile_build__cost(const struct collector *collector, const struct 
 		cost->own_cpu_s =
 			timeval__seconds(usage.ru_utime) + timeval__seconds(usage.ru_stime);
 	cost->own_bytes = own_resident_bytes() + session__map_bytes(session);
+	cost->bpf_skipped = session__skipped(session);
 	cost->has_bpf_run = session->stats_fd >= 0;
 	if (cost->has_bpf_run)
 		cost->bpf_run_ns = session__run_ns(session);

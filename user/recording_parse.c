@@ -111,6 +111,7 @@ static int parse__run(struct recording_parse *parse, const Recording__Recording 
 	profile->cost.own_bytes = cost->own_bytes;
 	profile->cost.bpf_run_ns = cost->bpf_run_ns;
 	profile->cost.has_bpf_run = cost->has_bpf_run;
+	profile->cost.bpf_skipped = cost->bpf_skipped;
 	return parse__seconds(cost->own_cpu_s, &profile->cost.own_cpu_s);
 }
 

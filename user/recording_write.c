@@ -51,6 +51,7 @@ static void put_run(struct pprof *pprof, const struct profile *profile)
 	cost.own_bytes = profile->cost.own_bytes;
 	cost.bpf_run_ns = profile->cost.bpf_run_ns;
 	cost.has_bpf_run = profile->cost.has_bpf_run;
+	cost.bpf_skipped = profile->cost.bpf_skipped;
 	recording.cost = &cost;
 	put_part(pprof, &recording);
 }

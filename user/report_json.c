@@ -49,6 +49,7 @@ static void write_cost(struct json *json, const struct profile *profile)
 		json__u64(json, "bpf_run_ns", cost->bpf_run_ns);
 	else
 		json__null(json, "bpf_run_ns");
+	json__u64(json, "bpf_skipped", cost->bpf_skipped);
 	json__string(json, "detached", profile->detached_why);
 	json__end_object(json);
 }

@@ -205,6 +205,12 @@ static void write_books(FILE *out, const struct profile *profile, unsigned int w
 				   "they do not balance: of %llu %s events %llu are accounted for",
 				   events[OUTCOME_SEEN], event_kind__name(kind), accounted);
 	}
+	if (profile->cost.bpf_skipped)
+		text__item(
+			out, width, "",
+			"the kernel skipped %llu runs of the programs, on events of any process: "
+			"what they would have counted may be in no book",
+			profile->cost.bpf_skipped);
 	if (verbose)
 		write_books_table(out, profile, width);
 }

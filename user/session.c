@@ -436,20 +436,37 @@ __u64 session__map_bytes(const struct session *session)
 	return bytes;
 }
 
-__u64 session__run_ns(const struct session *session)
+static void session__sum(const struct session *session, struct bpf_prog_info *sum)
 {
 	struct bpf_program *program;
-	__u64 total_ns = 0;
 
+	memset(sum, 0, sizeof(*sum));
 	bpf_object__for_each_program(program, session->skeleton->obj) {
 		struct bpf_prog_info info = {};
 		__u32 length = sizeof(info);
 		int fd = bpf_program__fd(program);
 
-		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &length))
-			total_ns += info.run_time_ns;
+		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &length))
+			continue;
+		sum->run_time_ns += info.run_time_ns;
+		sum->recursion_misses += info.recursion_misses;
 	}
-	return total_ns;
+}
+
+__u64 session__run_ns(const struct session *session)
+{
+	struct bpf_prog_info sum;
+
+	session__sum(session, &sum);
+	return sum.run_time_ns;
+}
+
+__u64 session__skipped(const struct session *session)
+{
+	struct bpf_prog_info sum;
+
+	session__sum(session, &sum);
+	return sum.recursion_misses;
 }
 
 void session__close(struct session *session)

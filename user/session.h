@@ -63,6 +63,12 @@ int session__read_books(const struct session *session, struct ledger *ledger);
 __u64 session__map_bytes(const struct session *session);
 __u64 session__run_ns(const struct session *session);
 
+/*
+ * Runs of our programs that the kernel left out: a program is skipped where it was interrupted or,
+ * on preemptible kernels from 7.1 on, preempted in the middle on the same CPU.
+ */
+__u64 session__skipped(const struct session *session);
+
 void session__close(struct session *session);
 
 #endif

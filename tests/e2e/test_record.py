@@ -18,9 +18,11 @@ from harness import Failure, Report, each, fail_if, need, parse_truths, program,
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]
 
 # {sample type: what it is in a process of the JSON}
+NOTHING = {"count": 0, "bytes": 0}
 TOTALS = {
-    "alloc_objects/count": lambda process: process["requests"]["count"],
-    "alloc_space/bytes": lambda process: process["requests"]["bytes"],
+    # null where a process began after the guard had detached the probes
+    "alloc_objects/count": lambda process: (process["requests"] or NOTHING)["count"],
+    "alloc_space/bytes": lambda process: (process["requests"] or NOTHING)["bytes"],
     "faults/count": lambda process: process["faults"]["total"],
     "touched_space/bytes": lambda process: process["faults"]["first_touch"]["bytes"],
     "grown_space/bytes": lambda process: process["syscalls"]["brk"]["grown_bytes"],

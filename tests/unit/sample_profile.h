@@ -191,6 +191,7 @@ static inline void sample__make(struct profile *profile, enum probe_depth depth)
 		.trap_ns = 5200,
 		.own_cpu_s = 0.0312,
 		.own_bytes = 41 << 20,
+		.bpf_skipped = 3,
 	};
 }
 

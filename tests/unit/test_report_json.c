@@ -148,7 +148,7 @@ static void assert_contract(struct json_object *document)
 	for (int loss = 0; loss < NR_LOSSES; loss++)
 		assert_keys(document, "lost", loss__name(loss));
 	assert_keys(document, "lost", "total");
-	assert_keys(document, "cost", "traps trap_ns own_cpu_s own_bytes bpf_run_ns detached");
+	assert_keys(document, "cost", "traps trap_ns own_cpu_s own_bytes bpf_run_ns bpf_skipped detached");
 	assert_keys(document, "attached.0", "file build_id allocator functions since_s");
 	assert_keys(document, "attached.0.functions.0", "name offset site kind");
 	assert_keys(document, "not_attached.0", "file why");
