@@ -14,6 +14,7 @@
 #include "log.h"
 #include "options.h"
 #include "output.h"
+#include "profile_symbols.h"
 #include "recording.h"
 #include "report.h"
 #include "report_threshold.h"
@@ -43,6 +44,7 @@ struct hist {
 	__u64 next_checkpoint_ns;
 	int start_error; /* of the command's exec */
 	struct profile before; /* of the interval before, cumulative */
+	struct symbols *symbols; /* of a recording's callers */
 };
 
 static volatile sig_atomic_t stop_signal;
@@ -124,6 +126,16 @@ static int hist__write(struct hist *hist, struct profile *profile)
 	return 0;
 }
 
+/* Names for the callers in a recording. Nothing is fetched: that can be done when it is read. */
+static int hist__read_symbols(struct hist *hist, const struct profile *profile)
+{
+	const struct symbols_options options = { .lines = true, .no_fetch = true };
+
+	if (!hist->symbols)
+		hist->symbols = symbols__open(&options);
+	return hist->symbols ? profile_symbols__read(profile, hist->symbols) : -ENOMEM;
+}
+
 /* What was measured so far, as it is, into the file of a recording. */
 static int hist__record(struct hist *hist, FILE *out)
 {
@@ -138,7 +150,9 @@ static int hist__record(struct hist *hist, FILE *out)
 	snapshot__free(&snapshot);
 	if (error)
 		return log__error(error, "no memory for the profile");
-	error = recording__write(out, &profile);
+	error = hist__read_symbols(hist, &profile);
+	if (!error)
+		error = recording__write(out, &profile, hist->symbols);
 	if (error)
 		log__error(error, "the recording cannot be written to %s: %s", hist->output.name,
 			   strerror(-error));
@@ -406,6 +420,7 @@ int hist__run(const struct options *options)
 		error = hist__measure(&hist);
 	error = output__close(&hist.output, error);
 	collector__close(&hist.collector);
+	symbols__close(hist.symbols);
 	profile__free(&hist.before);
 	command__close(&hist.command);
 	return hist__status(&hist, error);

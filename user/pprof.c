@@ -31,7 +31,7 @@ int pprof__open(struct pprof *pprof, FILE *out)
 	return error;
 }
 
-static __s64 pprof__string(struct pprof *pprof, const char *text)
+__s64 pprof__string(struct pprof *pprof, const char *text)
 {
 	long number = string_table__number(&pprof->strings, text);
 
@@ -82,20 +82,6 @@ void pprof__set_types(struct pprof *pprof, const struct pprof_type *types, size_
 	pprof__put(pprof, &part);
 }
 
-__u64 pprof__address(struct pprof *pprof, __u64 mapping, __u64 address)
-{
-	Pprof__Profile part = PPROF__PROFILE__INIT;
-	Pprof__Location location = PPROF__LOCATION__INIT, *locations = &location;
-
-	location.id = ++pprof->nr_locations;
-	location.mapping_id = mapping;
-	location.address = address;
-	part.location = &locations;
-	part.n_location = 1;
-	pprof__put(pprof, &part);
-	return location.id;
-}
-
 /* Room for the location of the string of that number. */
 static __u64 *pprof__location_of(struct pprof *pprof, size_t number)
 {
@@ -140,25 +126,6 @@ __u64 pprof__name(struct pprof *pprof, const char *name)
 	pprof__put(pprof, &part);
 	*known = location.id;
 	return location.id;
-}
-
-__u64 pprof__mapping(struct pprof *pprof, __u64 start, __u64 limit, __u64 offset, const char *path,
-		     const char *build_id)
-{
-	Pprof__Profile part = PPROF__PROFILE__INIT;
-	Pprof__Mapping mapping = PPROF__MAPPING__INIT, *mappings = &mapping;
-
-	mapping.id = ++pprof->nr_mappings;
-	mapping.memory_start = start;
-	mapping.memory_limit = limit;
-	mapping.file_offset = offset;
-	mapping.filename = pprof__string(pprof, path);
-	if (build_id)
-		mapping.build_id = pprof__string(pprof, build_id);
-	part.mapping = &mappings;
-	part.n_mapping = 1;
-	pprof__put(pprof, &part);
-	return mapping.id;
 }
 
 static void pprof__text_label(struct pprof *pprof, Pprof__Label *label, const char *key,
@@ -240,6 +207,7 @@ int pprof__close(struct pprof *pprof)
 		pprof->error = closed == Z_ERRNO && errno ? -errno : -EIO;
 	string_table__close(&pprof->strings);
 	free(pprof->location_of);
+	free(pprof->functions);
 	free(pprof->buffer);
 	return pprof->error;
 }

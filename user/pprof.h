@@ -7,19 +7,31 @@
 #define ALLOCPATH_PPROF_H
 
 #include <linux/types.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <zlib.h>
 
 #include "pprof.pb-c.h"
+#include "profile.h"
 #include "string_table.h"
 
+struct symbol_frame;
+
 #define PPROF_MAX_TYPES 8
+
+/* A function with its file, both by the numbers of their strings. */
+struct pprof_function {
+	__u64 id; /* 0: a free place */
+	__s64 name, file;
+};
 
 struct pprof {
 	gzFile file;
 	struct string_table strings;
 	__u64 *location_of; /* of a function without address, by its name's number; 0: none yet */
 	size_t nr_location_of;
+	struct pprof_function *functions; /* of code; open addressing */
+	size_t nr_code_functions, functions_room;
 	__u64 nr_locations, nr_functions, nr_mappings;
 	unsigned char *buffer;
 	size_t buffer_size;
@@ -47,16 +59,23 @@ void pprof__set_types(struct pprof *pprof, const struct pprof_type *types, size_
 
 /* A location that is a name and no address. */
 __u64 pprof__name(struct pprof *pprof, const char *name);
-__u64 pprof__mapping(struct pprof *pprof, __u64 start, __u64 limit, __u64 offset, const char *path,
-		     const char *build_id);
-/* mapping 0: none. */
-__u64 pprof__address(struct pprof *pprof, __u64 mapping, __u64 address);
+/* named: its code has functions, and where it has them files and lines: nobody has to look again. */
+__u64 pprof__mapping(struct pprof *pprof, const struct profile_mapping *mapping, bool named);
+/*
+ * A location of code; mapping 0: none. Frames are innermost first, as symbols__frames gives them;
+ * one without name is an address only, as is code without frames.
+ */
+__u64 pprof__code(struct pprof *pprof, __u64 mapping, __u64 address,
+		  const struct symbol_frame *frames, size_t nr_frames);
 
 /* leaf was called by caller. One value for each type. */
 void pprof__sample(struct pprof *pprof, __u64 leaf, __u64 caller, const __u64 *values,
 		   const struct pprof_labels *labels);
 
 void pprof__comment(struct pprof *pprof, const char *text);
+
+/* The number of a text; 0, and an error that stays, where there is no memory. */
+__s64 pprof__string(struct pprof *pprof, const char *text);
 
 /* Writes a part: any fields of Profile. */
 void pprof__put(struct pprof *pprof, const Pprof__Profile *part);

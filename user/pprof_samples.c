@@ -5,6 +5,7 @@
 
 #include "pprof_samples.h"
 #include "recording_names.h"
+#include "symbols.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #define NOT_KEPT "[caller not kept]"
@@ -38,6 +39,7 @@ struct rest {
 
 struct samples {
 	struct pprof *pprof;
+	struct symbols *symbols; /* NULL: code is addresses */
 	enum sample_value first; /* type of the first value */
 	const struct profile_process *process;
 	struct rest *rests; /* by the process's sizes */
@@ -72,10 +74,77 @@ static int compare_sizes(const void *a, const void *b)
 	return (x->size_class > y->size_class) - (x->size_class < y->size_class);
 }
 
+/* The names at an address of a mapping; true: its function has one. */
+static bool samples__frames(struct samples *samples, const struct profile_mapping *mapping,
+			    __u64 address, const struct symbol_frame **frames, size_t *nr_frames)
+{
+	const struct symbol_object object = {
+		.path = mapping->path,
+		.build_id = mapping->build_id,
+		.fd = -1,
+	};
+	int error;
+
+	*frames = NULL;
+	*nr_frames = 0;
+	if (!samples->symbols)
+		return false;
+	if (mapping->path[0] != '/' || !strncmp(mapping->path, "//anon", 6))
+		error = symbols__jit_frames(samples->symbols, (pid_t)samples->process->pid, address,
+					    frames, nr_frames);
+	else
+		error = symbols__frames(samples->symbols, &object,
+					address - mapping->start + mapping->offset, frames,
+					nr_frames);
+	if (error)
+		samples->pprof->error = error;
+	return !error && (*frames)[*nr_frames - 1].function;
+}
+
 /*
  * Callers of a process that still ran when it was looked at have their file. The address is one
  * inside the call, as the format has it.
  */
+static __u64 samples__caller(struct samples *samples, const struct profile_call *call)
+{
+	const struct profile_process *process = samples->process;
+	__u64 address = call->caller ? call->caller - 1 : 0;
+	const struct symbol_frame *frames;
+	size_t nr_frames;
+
+	if (!call->mapping || call->mapping > process->nr_mappings)
+		return pprof__code(samples->pprof, 0, address, NULL, 0);
+	samples__frames(samples, &process->mappings[call->mapping - 1], address, &frames,
+			&nr_frames);
+	return pprof__code(samples->pprof, samples->mappings[call->mapping - 1], address, frames,
+			   nr_frames);
+}
+
+/* A mapping of which any caller has a name counts as named: who reads the file looks no further. */
+static int samples__add_mappings(struct samples *samples)
+{
+	const struct profile_process *process = samples->process;
+	bool *named = calloc(process->nr_mappings + 1, sizeof(*named));
+	const struct symbol_frame *frames;
+	size_t nr_frames;
+
+	if (!named)
+		return -ENOMEM;
+	for (size_t i = 0; i < process->nr_calls; i++) {
+		__u32 mapping = process->calls[i].mapping;
+
+		if (mapping && mapping <= process->nr_mappings)
+			named[mapping - 1] |=
+				samples__frames(samples, &process->mappings[mapping - 1],
+						process->calls[i].caller - 1, &frames, &nr_frames);
+	}
+	for (size_t i = 0; i < process->nr_mappings; i++)
+		samples->mappings[i] =
+			pprof__mapping(samples->pprof, &process->mappings[i], named[i]);
+	free(named);
+	return 0;
+}
+
 static void samples__add_calls(struct samples *samples)
 {
 	const struct profile_process *process = samples->process;
@@ -95,12 +164,7 @@ static void samples__add_calls(struct samples *samples)
 		values[VALUE_OBJECTS] = take(&rest->count[call->path], call->count);
 		values[VALUE_SPACE] = take(&rest->bytes, call->bytes);
 		if (!i || call->caller != call[-1].caller)
-			location = pprof__address(samples->pprof,
-						  call->mapping && call->mapping <=
-									   process->nr_mappings ?
-							  samples->mappings[call->mapping - 1] :
-							  0,
-						  call->caller ? call->caller - 1 : 0);
+			location = samples__caller(samples, call);
 		samples__add(samples,
 			     pprof__name(samples->pprof, alloc_function__name(call->function)),
 			     location, values, size, call->path);
@@ -135,17 +199,10 @@ static int samples__add_requests(struct samples *samples)
 
 	samples->rests = calloc(process->nr_sizes + 1, sizeof(*samples->rests));
 	samples->mappings = calloc(process->nr_mappings + 1, sizeof(*samples->mappings));
-	if (!samples->rests || !samples->mappings) {
+	if (!samples->rests || !samples->mappings || samples__add_mappings(samples)) {
 		free(samples->rests);
 		free(samples->mappings);
 		return -ENOMEM;
-	}
-	for (size_t i = 0; i < process->nr_mappings; i++) {
-		const struct profile_mapping *mapping = &process->mappings[i];
-
-		samples->mappings[i] = pprof__mapping(samples->pprof, mapping->start,
-						      mapping->limit, mapping->offset,
-						      mapping->path, mapping->build_id);
 	}
 	for (size_t i = 0; i < process->nr_sizes; i++) {
 		memcpy(samples->rests[i].count, process->sizes[i].row.count,
@@ -190,10 +247,12 @@ static void samples__add_faults(struct samples *samples)
 	samples__add_kernel(samples, "[touched: elsewhere]", VALUE_TOUCHED, left);
 }
 
-void pprof_samples__write(struct pprof *pprof, const struct profile *profile)
+void pprof_samples__write(struct pprof *pprof, const struct profile *profile,
+			  struct symbols *symbols)
 {
 	struct samples samples = {
 		.pprof = pprof,
+		.symbols = symbols,
 		.first = profile->depth == DEPTH_KERNEL ? VALUE_FAULTS : VALUE_OBJECTS,
 	};
 

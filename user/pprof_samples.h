@@ -5,10 +5,13 @@
 #include "pprof.h"
 #include "profile.h"
 
+struct symbols;
+
 /*
  * The samples of a profile. What its depth does not measure has no type; the values of each type
  * sum to the exact total of every process, with a frame of its own for callers that were not kept.
  */
-void pprof_samples__write(struct pprof *pprof, const struct profile *profile);
+void pprof_samples__write(struct pprof *pprof, const struct profile *profile,
+			  struct symbols *symbols);
 
 #endif

@@ -10,11 +10,16 @@
 
 #include "profile.h"
 
+struct symbols;
+
 /* What readers of today understand. More is refused; names that are new to them are passed over. */
 #define RECORDING_VERSION 1
 
-/* Writes the whole file to a stream and flushes it. 0 or -errno. */
-int recording__write(FILE *out, const struct profile *profile);
+/*
+ * Writes the whole file to a stream and flushes it. Code gets its names from symbols; NULL: none.
+ * 0 or -errno.
+ */
+int recording__write(FILE *out, const struct profile *profile, struct symbols *symbols);
 
 /*
  * Reads a file of unknown origin from a descriptor, which it closes. name is for messages. 0, and

@@ -316,7 +316,7 @@ static void put_times(struct pprof *pprof, const struct profile *profile)
 	pprof__comment(pprof, comment);
 }
 
-int recording__write(FILE *out, const struct profile *profile)
+int recording__write(FILE *out, const struct profile *profile, struct symbols *symbols)
 {
 	struct pprof pprof;
 	int error, closed;
@@ -335,7 +335,7 @@ int recording__write(FILE *out, const struct profile *profile)
 		error = put_process(&pprof, &profile->processes[i]);
 	put_times(&pprof, profile);
 	if (!error)
-		pprof_samples__write(&pprof, profile);
+		pprof_samples__write(&pprof, profile, symbols);
 	closed = pprof__close(&pprof);
 	if (!error)
 		error = closed;

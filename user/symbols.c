@@ -261,6 +261,24 @@ int symbols__frames(struct symbols *symbols, const struct symbol_object *wanted,
 	return finish(symbols, number, offset, &finding, frames, nr_frames);
 }
 
+int symbols__read(struct symbols *symbols, const struct symbol_object *wanted)
+{
+	long number = symbol_objects__number(&symbols->objects, wanted);
+
+	if (number < 0)
+		return -ENOMEM;
+	return is_cancelled(symbols) ? 0 :
+				       symbol_objects__prepare(&symbols->objects, number, wanted);
+}
+
+bool symbols__has_read(struct symbols *symbols, const struct symbol_object *wanted)
+{
+	long number = symbol_objects__number(&symbols->objects, wanted);
+
+	return number >= 0 && (symbols->objects.entries[number].file ||
+			       symbols->objects.entries[number].fd_hopeless);
+}
+
 void symbols__keep_map(struct symbols *symbols, pid_t pid)
 {
 	symbol_maps__keep(&symbols->maps, pid);

@@ -71,6 +71,14 @@ int symbols__frames(struct symbols *symbols, const struct symbol_object *object,
 		    const struct symbol_frame **frames, size_t *nr_frames);
 
 /*
+ * Reads the file of an object now, while it can be: what is asked of the same build id later finds
+ * it without descriptor or path. 0 or -ENOMEM.
+ */
+int symbols__read(struct symbols *symbols, const struct symbol_object *object);
+/* Is it read, or known to be no use? */
+bool symbols__has_read(struct symbols *symbols, const struct symbol_object *object);
+
+/*
  * Code that a process made at run time: names from its perf map, /tmp/perf-PID.map. Keep opens that
  * file while the process lives, if it is there and the process's own or root's; may be called
  * again, since the map may come later. At most SYMBOLS_MAX_MAPS are kept.

@@ -9,7 +9,8 @@ import socket
 import threading
 import time
 
-from harness import ROOT, Failure, Skip, each, fail_if, need, test
+import harness
+from harness import ROOT, Failure, Skip, each, fail_if, need, program, test
 from symbolise import (NOWHERE, addr2line, addresses_of, functions, gdb_symbols, one, plain, run,
                        sections, shift, symbolise)
 
@@ -455,3 +456,22 @@ def the_kernels_functions_are_named(context):
     if not any("clock_gettime" in name for name in vdso):
         wrong.append(f"vdso: {vdso[:9]}")
     fail_if(wrong[:5])
+
+
+@test
+def a_recording_has_the_names_of_callers(context):
+    """pprof's own tool shows them without the files: functions, what is inlined, and lines."""
+    need("go")
+    process = context.start([program("named"), "20000", "5"])
+    path = context.file("recording.pb.gz")
+    recorder = context.start([harness.ALLOCPATH, "record", "-d", "500ms", "-p", str(process.pid),
+                              "-o", path])
+    if context.finish(recorder):
+        raise Failure("record failed", context.stderr_of(recorder))
+    raw = run("go", "tool", "pprof", "-symbolize=none", "-raw", path,
+              env={**os.environ, "PPROF_TMPDIR": context.path, "HOME": context.path})
+    wanted = [r"inner_inlined \S*named\.cc:\d+ s=0\n\s+outer_inlined \S*named\.cc:\d+ s=0\n"
+              r"\s+calls_inlined\(unsigned long\) \S*named\.cc:\d+",
+              r"M=\d+ strdup ", r"M=\d+ operator new\(unsigned long\) ",
+              r"/named [0-9a-f]{40} \[FN\]\[FL\]\[LN\]\[IN\]"]
+    fail_if([f"there is no {pattern}" for pattern in wanted if not re.search(pattern, raw)], raw)

@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	report_json__write(discard, &profile);
 	report_text__write(discard, &profile, &style);
-	recording__write(discard, &profile);
+	recording__write(discard, &profile, NULL);
 	profile__free(&profile);
 	return 0;
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Code of every kind of name: what symbolisation is held to. Each part allocates, and keeps it.
+// named [ROUNDS [MILLISECONDS BETWEEN THEM]]
 /* build: -O2 */
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <functional>
 #include <string>
 #include <vector>
@@ -12,7 +14,7 @@
 namespace
 {
 
-volatile void *kept;
+void *volatile kept;
 volatile int sink;
 
 APART void keep(void *block)
@@ -117,6 +119,7 @@ APART static int throws(int depth)
 int main(int argc, char **argv)
 {
 	const int rounds = argc > 1 ? std::atoi(argv[1]) : 10;
+	const timespec pause = { 0, argc > 2 ? std::atoi(argv[2]) * 1000000L : 0 };
 	const std::function<int(int)> lambda = [](int value) APART {
 		keep(std::malloc(48));
 		return value + 1;
@@ -141,6 +144,7 @@ int main(int argc, char **argv)
 		} catch (const std::string &text) {
 			sink = static_cast<int>(text.size());
 		}
+		nanosleep(&pause, nullptr);
 	}
 	return 0;
 }

@@ -43,7 +43,7 @@ static int write_profile(const struct profile *profile)
 	FILE *out = fdopen(dup(fd), "w");
 
 	assert_non_null(out);
-	assert_int_equal(recording__write(out, profile), 0);
+	assert_int_equal(recording__write(out, profile, NULL), 0);
 	fclose(out);
 	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
 	return fd;
