@@ -87,6 +87,7 @@ int doctor__run(const struct options *options)
 	doctor__try_kernel(&doctor);
 	doctor__look_at_rights(&doctor);
 	doctor__look_at_processes(&doctor);
+	doctor__look_at_symbols(&doctor);
 	doctor__conclude(&doctor);
 	if (doctor.out_of_memory)
 		error = log__error(-1, "no memory for the report");

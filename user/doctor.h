@@ -53,6 +53,15 @@ struct doctor_table {
 	__u64 build_ns;
 };
 
+/* What names the functions of the files that processes map; each counts once. */
+struct doctor_symbols {
+	size_t files;
+	size_t debug_files; /* separate ones, found on this host */
+	size_t own_tables;
+	size_t mini_debug;
+	size_t exports_only; /* none of these */
+};
+
 enum process_sight {
 	SIGHT_REQUESTS, /* has an allocator that would be probed */
 	SIGHT_KERNEL, /* system calls and faults only */
@@ -76,6 +85,7 @@ struct doctor {
 	size_t nr_processes;
 	struct doctor_table *tables;
 	size_t nr_tables;
+	struct doctor_symbols symbols;
 	struct unwind_builder *builder; /* NULL: not at work */
 	bool depth_kernel, depth_entry, depth_full; /* possible here */
 	bool out_of_memory;
@@ -99,6 +109,10 @@ void doctor__add_table(struct doctor *doctor, const char *path, int fd);
 bool doctor__is_builder(const struct doctor *doctor, pid_t pid);
 void doctor__end_tables(struct doctor *doctor);
 void doctor__free_tables(struct doctor *doctor);
+
+/* Counts what names the functions of a mapped file; then the findings of all. */
+void doctor__add_symbols(struct doctor *doctor, const char *path, int fd);
+void doctor__look_at_symbols(struct doctor *doctor);
 
 /* Fills in files, their tables and processes, as far as they may be read. */
 void doctor__look_at_processes(struct doctor *doctor);

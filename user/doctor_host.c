@@ -175,6 +175,7 @@ static bool doctor__look_at_file(struct doctor *doctor, struct file_set *seen, p
 		else if ((error == -EOPNOTSUPP || error == -EINVAL) && why)
 			doctor__add_file(doctor, line->path, id, NULL, why);
 		doctor__add_table(doctor, line->path, fd);
+		doctor__add_symbols(doctor, line->path, fd);
 	}
 	close(fd);
 	return true;

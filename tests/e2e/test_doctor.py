@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import platform
+import re
 import subprocess
 
 import compare
@@ -28,7 +29,7 @@ def _with_capabilities(*names):
     return [*words, "--shell=/usr/bin/env", "--"]
 
 
-def _doctor(context, prefix=()):
+def _doctor(context, prefix=("env", "-u", "DEBUGINFOD_URLS")):
     output = context.file("doctor.json")
     with leftovers.nothing_attached(), open(output, "wb") as stdout:
         process = context.start([*prefix, harness.ALLOCPATH, "doctor", "--json"], stdout=stdout)
@@ -111,6 +112,22 @@ def unwind_tables(context):
         found.append("the builder is among the processes")
     if target.pid not in [row["pid"] for row in document["processes"]]:
         found.append("the target is not")
+    fail_if(found)
+
+
+@test
+def symbols(context):
+    """A process's own file counts by what it has; debuginfod is there where a server is named."""
+    target = context.start([program("named"), "100000", "10"])
+    document = _doctor(context)
+    detail = document["by_name"]["symbols"]["detail"]
+    found = [] if re.search(r"of [1-9]\d* files: \d+ by a debug file, [1-9]\d* by their own",
+                            detail) else [f"symbols: {detail}"]
+    found += _differences(document, {"debuginfod": "no", "kernel_symbols": "yes"})
+    document = _doctor(context, ["env", "DEBUGINFOD_URLS=http://127.0.0.1:9/"])
+    found += _differences(document, {"debuginfod": "yes"})
+    if target.poll() is not None:
+        found.append("the target has ended")
     fail_if(found)
 
 
