@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "demangle.h"
-#include "symbols.h"
+#include "symbol_batch.h"
 
 /* What the tests look for, in the file that runs. */
 __attribute__((noinline)) static int local_function(int value)
@@ -167,6 +167,51 @@ static void memory_is_bounded(void **state)
 	symbols__close(symbols);
 }
 
+/* More files than are open at a time, asked for in turn: together each is read once. */
+static void a_batch_is_in_the_order_of_files(void **state)
+{
+	enum {
+		FILES = 300,
+		TURNS = 3
+	};
+	static struct symbol_request requests[FILES * TURNS];
+	__u64 offset = offset_of((const void *)local_function);
+	struct symbols *symbols = symbols__open(NULL);
+	int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	size_t nr = 0;
+
+	(void)state;
+	assert_true(self >= 0);
+	for (int turn = 0; turn < TURNS; turn++)
+		for (int file = 0; file < FILES; file++) {
+			char path[400];
+
+			sprintf(path, "/proc/self/fd/./%*d", file + 1, self);
+			for (char *at = path; *at; at++)
+				if (*at == ' ')
+					*at = '/';
+			requests[nr++] = (struct symbol_request){
+				.object = { .path = turn ? requests[file].object.path :
+							   strdup(path),
+					    .fd = -1,
+					    .by_path = true },
+				.offset = offset + (__u64)turn,
+			};
+		}
+	assert_int_equal(symbol_batch__find(symbols, requests, nr, stderr), 0);
+	assert_int_equal(symbols__stats(symbols)->frames_named, FILES * TURNS);
+	assert_int_equal(symbols__stats(symbols)->files, FILES);
+	for (size_t i = 0; i < nr; i++) {
+		assert_string_equal(function_at(symbols, &requests[i].object, requests[i].offset),
+				    "local_function");
+	}
+	for (size_t i = 0; i < nr; i++)
+		if (requests[i].offset == offset)
+			free((char *)requests[i].object.path);
+	close(self);
+	symbols__close(symbols);
+}
+
 static void what_is_no_file_has_no_names(void **state)
 {
 	static const char *const paths[] = { "/dev/zero", "/proc/self/mem", "/etc", "/nowhere", "",
@@ -227,6 +272,7 @@ int main(void)
 		cmocka_unit_test(another_build_id_is_refused),
 		cmocka_unit_test(cancelled_reads_nothing),
 		cmocka_unit_test(memory_is_bounded),
+		cmocka_unit_test(a_batch_is_in_the_order_of_files),
 		cmocka_unit_test(what_is_no_file_has_no_names),
 		cmocka_unit_test(names_are_demangled),
 	};
