@@ -16,7 +16,7 @@
 #include "regular_file.h"
 
 #define MAX_LINK_BYTES (NAME_MAX + 1 + 3 + 4)
-#define MAX_CHECKED_BYTES (4ULL << 30) /* read whole for its checksum, a second for each gigabyte */
+#define MAX_CHECKED_BYTES (2ULL << 30) /* read whole for its checksum, a second for each gigabyte */
 #define BLOCK_BYTES (256 << 10)
 
 int debug_file__check(int fd, const char *build_id)
@@ -62,7 +62,7 @@ int debug_file__by_build_id(const char *root, const char *build_id, const char *
 }
 
 /* As gdb and binutils have it: CRC-32 of all bytes. */
-static int check_checksum(int fd, __u32 wanted)
+static int check_checksum(int fd, __u32 wanted, const volatile sig_atomic_t *cancel)
 {
 	unsigned char *block;
 	struct stat status;
@@ -82,7 +82,7 @@ static int check_checksum(int fd, __u32 wanted)
 	for (at = 0; !err && at < size; at += BLOCK_BYTES) {
 		size_t n = size - at < BLOCK_BYTES ? size - at : BLOCK_BYTES;
 
-		err = read_at(fd, block, n, at);
+		err = cancel && *cancel ? -ECANCELED : read_at(fd, block, n, at);
 		if (!err)
 			found = (__u32)crc32(found, block, (uInt)n);
 	}
@@ -92,7 +92,8 @@ static int check_checksum(int fd, __u32 wanted)
 	return found == wanted ? 0 : -ESTALE;
 }
 
-static int open_linked(const char *path, __u32 checksum, const char *build_id)
+static int open_linked(const char *path, __u32 checksum, const char *build_id,
+		       const volatile sig_atomic_t *cancel)
 {
 	int err = 0, fd = regular_file__open(path);
 
@@ -101,7 +102,7 @@ static int open_linked(const char *path, __u32 checksum, const char *build_id)
 	if (build_id)
 		err = debug_file__check(fd, build_id);
 	if (!err)
-		err = check_checksum(fd, checksum);
+		err = check_checksum(fd, checksum, cancel);
 	if (!err)
 		return fd;
 	close(fd);
@@ -134,7 +135,7 @@ static int read_link(const struct elf_sections *file, char name[NAME_MAX + 1], _
 }
 
 int debug_file__open(const char *root, const struct elf_sections *file, const char *path,
-		     const char *build_id)
+		     const char *build_id, const volatile sig_atomic_t *cancel)
 {
 	static const char *const places[] = { "%s%.*s/%s", "%s%.*s/.debug/%s" };
 	char name[NAME_MAX + 1], candidate[PATH_MAX];
@@ -153,7 +154,7 @@ int debug_file__open(const char *root, const struct elf_sections *file, const ch
 				     i == 2 ? root : "", (int)(slash - path), path,
 				     name) >= sizeof(candidate))
 			continue;
-		found = open_linked(candidate, checksum, build_id);
+		found = open_linked(candidate, checksum, build_id, cancel);
 		if (found >= 0)
 			return found;
 		if (found != -ENOENT)

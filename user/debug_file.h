@@ -6,17 +6,19 @@
 #ifndef ALLOCPATH_DEBUG_FILE_H
 #define ALLOCPATH_DEBUG_FILE_H
 
+#include <signal.h>
+
 #include "elf_sections.h"
 
 #define DEBUG_FILE_ROOT "/usr/lib/debug"
 
 /*
  * root: the directory that debug files lie below. path: of the file, for the link; NULL: unknown.
- * build_id: its own, NULL for none. A descriptor, the caller's to close; -ENOENT: none; -ESTALE:
- * only one of another version.
+ * build_id: its own, NULL for none. cancel: once it is not 0 no checksum is finished; or NULL. A
+ * descriptor, the caller's to close; -ENOENT: none; -ESTALE: only one of another version.
  */
 int debug_file__open(const char *root, const struct elf_sections *file, const char *path,
-		     const char *build_id);
+		     const char *build_id, const volatile sig_atomic_t *cancel);
 
 /*
  * Opens the file that belongs to a build id below the root, executable or debug file by suffix

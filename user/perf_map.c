@@ -12,7 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define MAX_MAP_BYTES (64 << 20)
+#define MAX_MAP_BYTES (32 << 20)
+#define MAX_ENTRIES (1 << 20)
 #define MAX_LINE 1024 /* of which the start is used */
 #define BLOCK_BYTES (64 << 10)
 
@@ -111,6 +112,8 @@ static int add_line(struct text_symbols *symbols, const char *line, const char *
 		at = read_hex(at, end, &size);
 	if (!at || at == end || !size || start + size < start)
 		return 0;
+	if (symbols->ranges.nr == MAX_ENTRIES)
+		return -EFBIG;
 	return text_symbols__add(symbols, start, size, 0, at, (size_t)(end - at));
 }
 

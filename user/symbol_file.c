@@ -20,7 +20,8 @@ static bool has_lines(const struct elf_sections *sections)
 static int find_debug_file(struct symbol_file *file, const char *path,
 			   const struct symbol_search *search)
 {
-	int fd = debug_file__open(search->debug_root, &file->sections, path, file->build_id);
+	int fd = debug_file__open(search->debug_root, &file->sections, path, file->build_id,
+				  search->cancel);
 
 	if (fd >= 0 || !search->fetch || !file->build_id)
 		return fd;

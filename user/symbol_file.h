@@ -3,6 +3,8 @@
 #ifndef ALLOCPATH_SYMBOL_FILE_H
 #define ALLOCPATH_SYMBOL_FILE_H
 
+#include <signal.h>
+
 #include "elf_sections.h"
 #include "symbol_table.h"
 
@@ -13,6 +15,7 @@ struct symbol_search {
 	const char *debug_root;
 	struct debug_fetch *fetch; /* NULL: debuginfod is not asked */
 	bool lines; /* debug information is wanted too, not only names */
+	const volatile sig_atomic_t *cancel; /* or NULL */
 };
 
 struct symbol_file {

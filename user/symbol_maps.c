@@ -5,7 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "perf_map.h"
+
+#define REST_FACTOR 20 /* reading again takes at most this part of the time */
+#define LEAST_REST_NS 100000000ULL
 
 static struct symbol_map *find(struct symbol_maps *maps, pid_t pid)
 {
@@ -29,10 +33,10 @@ void symbol_maps__keep(struct symbol_maps *maps, pid_t pid)
 /* true: it was read, and says more than before. */
 static bool read_again(struct symbol_maps *maps, struct symbol_map *map)
 {
+	__u64 size, start_ns = clock__now_ns();
 	struct stat status;
-	__u64 size;
 
-	if (map->is_complete || fstat(map->fd, &status))
+	if (map->is_complete || start_ns < map->next_ns || fstat(map->fd, &status))
 		return false;
 	size = (__u64)status.st_size;
 	if (size == map->size)
@@ -43,6 +47,8 @@ static bool read_again(struct symbol_maps *maps, struct symbol_map *map)
 	if (maps->bytes > maps->max_bytes || perf_map__read(map->fd, &map->symbols))
 		map->is_complete = true;
 	maps->bytes += text_symbols__bytes(&map->symbols);
+	map->next_ns = clock__now_ns();
+	map->next_ns += LEAST_REST_NS + REST_FACTOR * (map->next_ns - start_ns);
 	return true;
 }
 

@@ -13,6 +13,7 @@ struct symbol_map {
 	pid_t pid;
 	int fd;
 	bool is_complete; /* nothing more is read: it is as large as it may get */
+	__u64 next_ns; /* before then it is not read again, however it grows */
 	__u64 size; /* of the file when it was read */
 	struct text_symbols symbols;
 };

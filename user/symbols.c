@@ -64,7 +64,8 @@ struct symbols *symbols__open(const struct symbols_options *options)
 	symbols->objects = (struct symbol_objects){
 		.search = { .debug_root = symbols->options.debug_root,
 			    .fetch = symbols->fetch,
-			    .lines = symbols->options.lines },
+			    .lines = symbols->options.lines,
+			    .cancel = symbols->options.cancel },
 		.stats = &symbols->stats,
 		.worker = &symbols->worker,
 		.max_bytes = symbols->options.max_bytes / 3,

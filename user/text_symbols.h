@@ -5,7 +5,7 @@
 
 #include "code_ranges.h"
 
-#define TEXT_SYMBOLS_MAX_BYTES (64 << 20) /* of names */
+#define TEXT_SYMBOLS_MAX_BYTES (32 << 20) /* of names */
 
 struct text_symbols {
 	struct code_ranges ranges;

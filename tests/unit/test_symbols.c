@@ -167,6 +167,46 @@ static void memory_is_bounded(void **state)
 	symbols__close(symbols);
 }
 
+static const char *code_at(struct symbols *symbols, __u64 address)
+{
+	const struct symbol_frame *frames = NULL;
+	size_t nr = 0;
+
+	assert_int_equal(symbols__jit_frames(symbols, getpid(), address, &frames, &nr), 0);
+	assert_int_equal(nr, 1);
+	return frames->function;
+}
+
+static void a_perf_map_that_grows_is_read_again(void **state)
+{
+	struct symbols *symbols = symbols__open(NULL);
+	const char *name = NULL;
+	char path[64];
+	FILE *map;
+
+	(void)state;
+	snprintf(path, sizeof(path), "/tmp/perf-%d.map", getpid());
+	unlink(path);
+	assert_null(code_at(symbols, 0x1000));
+	map = fopen(path, "wex");
+	assert_non_null(map);
+	fprintf(map, "1000 10 first\n");
+	fflush(map);
+	symbols__keep_map(symbols, getpid());
+	unlink(path);
+	assert_string_equal(code_at(symbols, 0x1000), "first");
+	assert_null(code_at(symbols, 0x2000));
+	fprintf(map, "2000 10 second\n");
+	fclose(map);
+	/* Not at once, and not only then: it rests in between. */
+	for (int tries = 0; !name && tries < 500; tries++) {
+		usleep(10000);
+		name = code_at(symbols, 0x2000);
+	}
+	assert_string_equal(name, "second");
+	symbols__close(symbols);
+}
+
 /* More files than are open at a time, asked for in turn: together each is read once. */
 static void a_batch_is_in_the_order_of_files(void **state)
 {
@@ -272,6 +312,7 @@ int main(void)
 		cmocka_unit_test(another_build_id_is_refused),
 		cmocka_unit_test(cancelled_reads_nothing),
 		cmocka_unit_test(memory_is_bounded),
+		cmocka_unit_test(a_perf_map_that_grows_is_read_again),
 		cmocka_unit_test(a_batch_is_in_the_order_of_files),
 		cmocka_unit_test(what_is_no_file_has_no_names),
 		cmocka_unit_test(names_are_demangled),
