@@ -163,15 +163,9 @@ static bool is_better(const char *left, __u8 left_rank, const char *right, __u8 
 	return strcmp(left, right) < 0;
 }
 
-/*
- * Does the code of a symbol without size, which begins at start, reach as far as the offset? No
- * symbol begins between them. Not beyond its section, nor into another function's frame
- * description.
- */
-static bool reaches(struct symbol_table *table, __u64 start, __u64 offset)
+/* The section of code that holds an offset; NULL: none. */
+static const Elf64_Shdr *find_code(const struct elf_sections *file, __u64 offset)
 {
-	const struct elf_sections *file = table->file;
-	__u64 from, to, address;
 	size_t i;
 
 	for (i = 0; i < file->nr; i++) {
@@ -179,19 +173,59 @@ static bool reaches(struct symbol_table *table, __u64 start, __u64 offset)
 
 		if ((header->sh_flags & SHF_EXECINSTR) && header->sh_type != SHT_NOBITS &&
 		    offset - header->sh_offset < header->sh_size)
-			break;
+			return header;
 	}
-	if (i == file->nr || start < file->headers[i].sh_offset)
-		return false;
-	address = file->headers[i].sh_addr + (offset - file->headers[i].sh_offset);
+	return NULL;
+}
+
+/* Where the frame description that holds an offset begins. false: none does, or none is known. */
+static bool find_frame(struct symbol_table *table, const Elf64_Shdr *section, __u64 offset,
+		       __u64 *start)
+{
+	__u64 from, to;
+
 	if (!table->frames_read) {
 		table->frames_read = true;
-		if (!elf_file__open(&table->elf, file->fd))
+		if (!elf_file__open(&table->elf, table->file->fd))
 			eh_frame__open(&table->frames, &table->elf);
 	}
-	if (!table->frames.nr_entries || eh_frame__function(&table->frames, address, &from, &to))
-		return true;
-	return from <= address - (offset - start);
+	if (!table->frames.nr_entries ||
+	    eh_frame__function(&table->frames, section->sh_addr + (offset - section->sh_offset),
+			       &from, &to))
+		return false;
+	*start = from - section->sh_addr + section->sh_offset;
+	return true;
+}
+
+/*
+ * Does the code of a symbol without size, which begins at start, reach as far as the offset? No
+ * symbol begins between them. Not beyond its section, nor into another function's frame
+ * description.
+ */
+static bool reaches(struct symbol_table *table, __u64 start, __u64 offset)
+{
+	const Elf64_Shdr *section = find_code(table->file, offset);
+	__u64 from;
+
+	if (!section || start < section->sh_offset)
+		return false;
+	return !find_frame(table, section, offset, &from) || from <= start;
+}
+
+/*
+ * A signal handler returns to the first byte of a trampoline: less 1, as the address of any caller,
+ * that lies before it. The trampoline's frame description begins there for this very reason.
+ */
+static bool is_before_trampoline(struct symbol_table *table, const struct code_range *next,
+				 __u64 offset)
+{
+	const Elf64_Shdr *section;
+	__u64 from;
+
+	if (!next || next->start != offset + 1)
+		return false;
+	section = find_code(table->file, offset);
+	return section && find_frame(table, section, offset, &from) && from == offset;
 }
 
 bool symbol_table__name(struct symbol_table *table, __u64 offset, char name[SYMBOL_MAX_NAME])
@@ -202,8 +236,11 @@ bool symbol_table__name(struct symbol_table *table, __u64 offset, char name[SYMB
 	bool found;
 	__u8 rank;
 
-	if (!range || (!range->size && !reaches(table, range->start, offset)))
-		return false;
+	if (!range || (!range->size && !reaches(table, range->start, offset))) {
+		range = code_ranges__find(&table->ranges, ++offset);
+		if (!is_before_trampoline(table, range, offset - 1))
+			return false;
+	}
 	found = read_name(table, range, name);
 	rank = range->rank;
 	for (alias = code_ranges__alias(&table->ranges, range, offset);

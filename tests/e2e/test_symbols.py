@@ -158,6 +158,17 @@ def what_has_no_symbol_has_no_name(context):
     fail_if(named[:5] + wrong[:5])
 
 
+@test
+def a_signal_trampoline_is_named_as_a_caller(context):
+    """Its address less 1 lies before it, and its frame description begins there."""
+    path = _build(context, BUILDS["static"])
+    offset = functions(path)["__restore_rt"][0] - shift(path)
+    found = [frames[0] for frames in
+             symbolise([(offset + move, path) for move in (-2, -1, 0)])[0]]
+    if found[0].is_named() or [frame.function for frame in found[1:]] != ["__restore_rt"] * 2:
+        raise Failure(f"{found}")
+
+
 def _with_debug_file(context):
     """A stripped program, its debug file, and the offset of first_place with what that is."""
     path = _build(context, BUILDS["dwarf5"])
