@@ -161,7 +161,7 @@ def what_has_no_symbol_has_no_name(context):
 @test
 def a_signal_trampoline_is_named_as_a_caller(context):
     """Its address less 1 lies before it, and its frame description begins there."""
-    path = _build(context, BUILDS["static"])
+    path = _build(context, [*BUILDS["static"], "-Wl,--eh-frame-hdr"])
     offset = functions(path)["__restore_rt"][0] - shift(path)
     found = [frames[0] for frames in
              symbolise([(offset + move, path) for move in (-2, -1, 0)])[0]]
