@@ -128,6 +128,15 @@ static __noinline int calls__close_outermost(struct task *record, struct process
 	return 0;
 }
 
+static __always_inline void call__take_stack(struct task *record, struct open_call *call)
+{
+	if (call->function == FUNCTION_FREE || size__is_filtered(call->size) ||
+	    !sample__wants(record, call->size))
+		return;
+	call->sampled = 1;
+	call->stack = stack__take(STACK_AT_ENTRY);
+}
+
 __noinline int call__push(struct task *record, struct process *process)
 {
 	struct alloc_entry *entry;
@@ -154,6 +163,8 @@ __noinline int call__push(struct task *record, struct process *process)
 		call->did |= DID_FIRST;
 		record->entered = 2;
 	}
+	if (stacks)
+		call__take_stack(record, call);
 	if (depth == DEPTH_FULL && process &&
 	    (entry->function == FUNCTION_FREE || entry->function == FUNCTION_REALLOC) &&
 	    entry->argument) {

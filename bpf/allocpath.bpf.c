@@ -9,6 +9,7 @@
 #include <bpf/bpf_core_read.h>
 
 #include "contract.h"
+#include "stack.h"
 #include "unwind.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -21,6 +22,9 @@ const volatile __u32 self_tgid = 0; /* we do not measure ourselves */
 const volatile __u32 recording = 0; /* 1: callers are kept too */
 const volatile __u32 follows_rule = 0; /* 1: the thresholds of processes are followed */
 const volatile struct rule_state command_rule = { .origin = RULE_PENDING }; /* see rule.bpf.h */
+const volatile __u32 stacks = 0; /* 1: stacks are taken */
+const volatile __u32 max_frames = 127; /* of a stack */
+const volatile __u64 sample_bytes = 0; /* between sampled requests' bytes; 0: each is taken */
 const volatile __u64 min_size = 0; /* bytes, inclusive */
 const volatile __u64 max_size = ~0ULL;
 const volatile __u64 page_size = 4096;
@@ -31,6 +35,7 @@ __u32 active = 0; /* 1 while the measurement lasts: nothing is counted before an
 __u32 probing = 1; /* 0 once the allocation probes are being detached: no request is known then */
 __u32 epoch = 0; /* which of the two sets of path limits is written */
 __u32 target_tgid = 0; /* of the command, known after load */
+__u64 unwind_clock = 0; /* goes on now and then: tells which tables are in use */
 
 /* Written here, read by the user side. */
 __u32 last_id = 0; /* process numbers given */
@@ -38,6 +43,9 @@ __u64 nr_size_rows = 0; /* rows ever inserted, for the user side's folding */
 __u64 nr_live_blocks = 0; /* elements in live_blocks, about */
 __u64 nr_granules = 0; /* elements ever inserted into granules */
 __u64 nr_calibrations = 0; /* hits of our own function */
+__u32 nr_unwind_files = 0; /* numbers given; the user side gives some too */
+__u32 nr_stacks = 0; /* numbers given */
+__u64 nr_samples = 0; /* rows ever inserted */
 
 /* Never read: puts into the BTF what no map names, for tests/unit/test_contract to compare. */
 static const union {
@@ -65,6 +73,10 @@ static const union {
 	enum unwind_kind unwind_kind;
 	enum unwind_slot unwind_slot;
 	enum stack_status stack_status;
+	enum unwind_file_state unwind_file_state;
+	enum sample_kind sample_kind;
+	struct stack_record stack_record;
+	struct code_question code_question;
 } contract_types __attribute__((used)) = {};
 
 #include "compat.bpf.h"
@@ -73,6 +85,10 @@ static const union {
 #include "rule_start.bpf.h"
 #include "process.bpf.h"
 #include "granule.bpf.h"
+#include "mapping.bpf.h"
+#include "unwind.bpf.h"
+#include "stack.bpf.h"
+#include "sample.bpf.h"
 #include "call_row.bpf.h"
 #include "request.bpf.h"
 #include "alloc.bpf.h"

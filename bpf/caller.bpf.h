@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Who made a system call: the allocator, through whatever wrappers of its own or of another file? */
-#define BUSY 16 /* EBUSY */
-#define MAX_FIND_TRIES 16
-
 struct caller {
 	struct file_place place; /* of the file that holds ip, if it is one of ours */
 	__u64 ip;

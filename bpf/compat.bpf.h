@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What differs between architectures and kernels, one macro or function each. */
 
+/* Of bpf_find_vma. */
+#define BUSY 16 /* EBUSY */
+#define MAX_FIND_TRIES 16
+
+/* Of stacks: murmur's. */
+#define HASH_FACTOR 0xc6a4a7935bd1e995ULL
+#define HASH_SEED 0x9e3779b97f4a7c15ULL
+
 #if defined(__TARGET_ARCH_x86)
 
 #define NR_MMAP 9
@@ -31,6 +39,21 @@ static __always_inline bool syscall__is_compat(struct task_struct *task)
 /* The return address of a call lies at the stack pointer of its first instruction. */
 #define RETURN_ADDRESS_ON_STACK 1
 #define RETURN_SLOT_BYTES 8
+#define CODE_ADDRESS(address) (address)
+
+/* The frame that a signal's handler returns to: its registers, from the stack pointer there. */
+#define SIGNAL_REGISTERS 40
+#define SIGNAL_READ_WORDS 17
+#define SIGNAL_R10 2
+#define SIGNAL_R13 5
+#define SIGNAL_FP 10
+#define SIGNAL_BX 11
+#define SIGNAL_SP 15
+#define SIGNAL_PC 16
+
+/* DWARF's numbers of the registers that prologues keep a frame's address in. */
+#define DWARF_R10 10
+#define DWARF_R13 13
 
 /* Page fault error code. */
 #define FAULT_PROTECTION_BIT 1
@@ -65,6 +88,19 @@ static __always_inline bool syscall__is_compat(struct task_struct *task)
 /* The link register holds it, and the callee saves it where it likes: the slot test is void. */
 #define RETURN_ADDRESS_ON_STACK 0
 #define RETURN_SLOT_BYTES 0
+/* Without the pointer signature that the upper bits may carry. */
+#define CODE_ADDRESS(address) ((address) & ((1ULL << 48) - 1))
+
+/* Behind siginfo (128 bytes) and what ucontext has before its registers. */
+#define SIGNAL_REGISTERS 312
+#define SIGNAL_READ_WORDS 33
+#define SIGNAL_FP 29
+#define SIGNAL_LR 30
+#define SIGNAL_SP 31
+#define SIGNAL_PC 32
+
+#define DWARF_R10 -1
+#define DWARF_R13 -1
 
 #define FAULT_PROTECTION_BIT 1
 #define FAULT_WRITE_BIT 2

@@ -366,6 +366,14 @@ static __always_inline void fault__look(struct open_fault *fault)
 	}
 }
 
+static __noinline int fault__sample(struct process *process, struct open_fault *fault, __u32 class)
+{
+	__u64 bytes = class == FAULT_FIRST_TOUCH ? (__u64)fault->pages * page_size : 0;
+
+	return sample__kernel_event(process->identity.id, SAMPLE_FAULT, bytes,
+				    fault->kernel_mode ? STACK_AT_SYSCALL : STACK_AT_FAULT);
+}
+
 static __noinline int fault__end(__u32 major)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
@@ -418,6 +426,8 @@ static __noinline int fault__end(__u32 major)
 		else
 			fault__first_touch(process, fault, region);
 	}
+	if (stacks)
+		fault__sample(process, fault, class);
 	if (class == FAULT_FILE_PRIVATE)
 		ADD(counters->file_private_bytes, (__u64)fault->pages * page_size);
 	if (class < NR_FAULT_CLASSES)

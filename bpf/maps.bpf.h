@@ -14,7 +14,8 @@ struct open_call {
 	__u64 mapped_end;
 	__u64 remapped_from; /* bytes of the mapping that mremap was given */
 	__u64 inner_bias; /* of the file that this one handed the call on to */
-	__u32 old_class;
+	__u32 stack; /* its number, 0: none taken */
+	__u16 old_class;
 	__u16 file;
 	__u16 did; /* bit mask of enum did */
 	__u8 function;
@@ -27,7 +28,8 @@ struct open_call {
 	__u8 handed_on; /* to the allocator of inner_file */
 	__u32 site; /* address of the probe that saw it; of the last function it jumped to */
 	__u16 inner_file;
-	__u16 pad;
+	__u8 sampled; /* a stack was to be taken */
+	__u8 pad;
 };
 
 /* What kernel calls did during an open call. */
@@ -110,13 +112,15 @@ struct task {
 	__u64 number; /* slot << 32 | process number, 0: none yet */
 	__u64 old_brk; /* at the entry of brk */
 	__u32 state;
-	__u32 inherits; /* 1: measured because its parent is */
+	__u8 inherits; /* 1: measured because its parent is */
+	__u8 entered; /* an allocation function was entered since the start */
+	__u8 maps_file; /* the system call maps a file */
+	__u8 pad;
 	__u32 parent_id;
 	__u32 execs;
 	__u32 syscall; /* number + 1 of the memory system call it is in, 0: none */
 	__u32 nr_open;
-	__u32 entered; /* an allocation function was entered since the start */
-	__u32 maps_file; /* the system call maps a file */
+	__u64 until_sample; /* bytes to be asked for before the next stack; 0: not drawn yet */
 	struct granule_block taken; /* out of granules at the entry of munmap or mremap */
 	struct alloc_entry entry; /* the entry that is being looked at */
 	struct open_call open[MAX_OPEN_CALLS]; /* innermost last */

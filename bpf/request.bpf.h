@@ -81,6 +81,8 @@ __noinline int request__record(struct process *process, struct open_call *call)
 	limits = &process->limits[epoch & 1][path];
 	limit__raise(&limits->min_inverted, ~size);
 	limit__raise(&limits->max_plus_one, size + 1);
+	if (stacks && call->sampled)
+		sample__request(process->identity.id, call, path);
 	/* After its size row: who reads callers first never finds more of them than requests. */
 	if (recording)
 		caller__count(process->identity.id, call, path);
@@ -176,6 +178,7 @@ __noinline int live__add(struct process *process, struct open_call *call, __u64 
 	block.size = call->size;
 	block.time_ns = bpf_ktime_get_ns();
 	block.weight = 1;
+	block.stack = call->stack;
 	block.size_class = size_class__of(call->size);
 	block.function = call->function;
 	block.path = call__path(call);

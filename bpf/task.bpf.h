@@ -29,6 +29,8 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	struct task *record, *child_record;
 	struct process *process;
 
+	if (stacks)
+		mappings__fork(parent, child);
 	if (!active)
 		return 0;
 	record = task__make_record(parent);
@@ -106,7 +108,8 @@ int BPF_PROG(process_exec, struct task_struct *task, pid_t old_pid, struct linux
 	record->fault.rss_known = 0;
 	record->fault.vma_kind = 0;
 	record->fault.block_end = 0;
-	process__first_sight(record, program);
+	if (process__first_sight(record, program) && stacks)
+		mappings__exec(task);
 	return 0;
 }
 
@@ -130,6 +133,8 @@ int BPF_PROG(process_exit, struct task_struct *task)
 	struct task *record = task__record(task);
 	struct process *process;
 
+	if (stacks)
+		mappings__exit(task);
 	if (!record)
 		return 0;
 	/* After the end of the run too: the last pass does not meet a task that is gone. */

@@ -432,6 +432,39 @@ static __noinline int syscall__make_up(struct task *record, struct process *proc
 	return 0;
 }
 
+/* Where code is mapped now, and who asked for memory. */
+static __noinline int vm_call__sample(struct process *process, struct vm_call *vm)
+{
+	__u64 grown = 0;
+
+	switch (vm->nr) {
+	case NR_BRK:
+		if (vm->arg[0] <= vm->old_brk)
+			return 0;
+		return sample__kernel_event(process->identity.id, SAMPLE_GROWN,
+					    vm->arg[0] - vm->old_brk, STACK_AT_SYSCALL);
+	case NR_MMAP:
+		mappings__follow(vm->result, vm->arg[1], vm->arg[2] & PROT_EXEC_BIT);
+		/* What mmap_anon_bytes counts. */
+		if ((vm->arg[3] & MAP_ANONYMOUS_BIT) &&
+		    !(vm->arg[3] &
+		      (MAP_STACK_BIT | MAP_GROWSDOWN_BIT | MAP_POPULATE_BIT | MAP_LOCKED_BIT)))
+			grown = PAGE_ALIGNED(vm->arg[1]);
+		break;
+	case NR_MPROTECT:
+		return mappings__follow(vm->arg[0], vm->arg[1], vm->arg[2] & PROT_EXEC_BIT);
+	case NR_MUNMAP:
+		return mappings__follow(vm->arg[0], vm->arg[1], 0);
+	case NR_MREMAP:
+		if (vm->result != vm->arg[0])
+			mappings__follow(vm->arg[0], vm->arg[1], 0);
+		break;
+	}
+	if (!grown)
+		return 0;
+	return sample__kernel_event(process->identity.id, SAMPLE_MAPPED, grown, STACK_AT_SYSCALL);
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(syscall_exit, struct pt_regs *regs, long result)
 {
@@ -493,6 +526,8 @@ int BPF_PROG(syscall_exit, struct pt_regs *regs, long result)
 	if (vm.nr == NR_MMAP && !vm.failed && !(vm.arg[3] & MAP_ANONYMOUS_BIT) &&
 	    (vm.arg[2] & PROT_EXEC_BIT))
 		file__announce(&vm);
+	if (stacks && !vm.failed)
+		vm_call__sample(process, &vm);
 	count__recorded(KIND_SYSCALL);
 	return 0;
 }

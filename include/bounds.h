@@ -54,10 +54,32 @@
 #define MAX_UNWIND_PAGES (1 << 19)
 #define UNWIND_CHUNK_ROWS 4096
 #define UNWIND_PART_CHUNKS 256
-#define MAX_UNWIND_PARTS 64
+#define MAX_UNWIND_PARTS 16
+
+/* Files of code: numbers are never given twice. 24 and 96 bytes each. Full: no table for them. */
+#define MAX_UNWIND_FILES 16384
+
+/*
+ * Executable mappings: so many of a process, 4 KiB for each process. Full: its stacks end where
+ * they meet one that is not kept.
+ */
+#define MAX_MAPPINGS 256
+#define MAX_MAPPED_PROCESSES 8192
 
 /* Frames of a stack: the most that can be asked for. */
 #define MAX_STACK_FRAMES 511
+
+/* Stacks that differ. 80 bytes each here, and their frames on the user side. Full: no stack. */
+#define MAX_STACKS (1 << 17)
+
+/* (process, stack, size class, path, function, kind) rows. 104 bytes each. Full: counted as lost. */
+#define MAX_SAMPLES (1 << 17)
+
+/* New stacks on their way to the user side. */
+#define STACK_RING_BYTES (1 << 22)
+
+/* Stacks that are taken on one CPU at once: programs on uprobes may be preempted. */
+#define MAX_UNWINDS 4
 
 /* Rare facts only: process starts, execs, exits, new files. */
 #define EVENT_RING_BYTES (1 << 20)

@@ -141,6 +141,13 @@ enum loss {
 	LOSS_RING_FULL, /* the event ring was full: a process may lack its names */
 	LOSS_CALL_ROWS_FULL, /* the map of callers is full: the request is counted without its */
 	LOSS_CALLER_UNKNOWN, /* the mappings were locked: a request's path may be too low */
+	LOSS_MAPPINGS_FULL, /* no room for a process's mappings, or for so many of them */
+	LOSS_MAPPING_RACED, /* a process's mappings were being changed: one of them is not known */
+	LOSS_UNWIND_FILES_FULL, /* no number for a file: its stacks end there */
+	LOSS_UNWINDS_BUSY, /* too many stacks were being taken on one CPU: this one was not */
+	LOSS_STACKS_FULL, /* no room for a further stack that differs */
+	LOSS_STACK_RING_FULL, /* the ring of new stacks was full: this one was not kept */
+	LOSS_SAMPLES_FULL, /* the map of samples is full */
 	NR_LOSSES,
 };
 
@@ -420,6 +427,8 @@ enum event_type {
 	EVENT_EXEC = 2, /* same, by exec: filename is the program's */
 	EVENT_END = 3, /* the process of this number exited or exec'd away */
 	EVENT_FILE = 4, /* an executable mapping of a file not seen before */
+	EVENT_MAPPING =
+		5, /* code of file number id is mapped, or (address 0) its table is wanted */
 	EVENT_32BIT = 5, /* a process that would be measured, but for its 32 bits; has no number */
 	EVENT_MOVE = 6, /* struct rule_event: a threshold was moved */
 	EVENT_JUDGED = 7, /* struct rule_event: a request that was judged, one of weight */

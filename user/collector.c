@@ -4,14 +4,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "collector.h"
 #include "log.h"
+#include "options.h"
 #include "profile_build.h"
 #include "profile_calls.h"
 #include "rule_settings.h"
+#include "profile_stacks.h"
+
+/* For the tables of what runs already, before measuring begins: most are there by then. */
+#define TABLES_WAIT_MS 3000
 
 /* Listed once for each program. */
 static int collector__refuse_32bit(struct collector *collector, const struct event *event)
@@ -70,6 +76,10 @@ static int collector__on_event(void *context, void *data, size_t size)
 		return 0;
 	if (event->type == EVENT_EXEC)
 		collector__learn_environment(collector, event);
+	if (event->type == EVENT_MAPPING) {
+		unwinder__learn(&collector->unwinder, event);
+		return 0;
+	}
 	if (event->type == EVENT_EXEC && collector->follows_files)
 		probes__consider_exec(&collector->probes, (pid_t)event->tgid);
 	if (event->type == EVENT_32BIT)
@@ -87,12 +97,49 @@ static int collector__on_event(void *context, void *data, size_t size)
 	return 0;
 }
 
-int collector__open(struct collector *collector)
+static int collector__on_stack(void *context, void *data, size_t size)
 {
+	struct collector *collector = context;
+
+	return stack_store__add(&collector->stacks, data, size) == -ENOMEM ? -ENOMEM : 0;
+}
+
+int collector__open(struct collector *collector, const struct options *options)
+{
+	int error;
+
 	collector->ring = ring_buffer__new(session__events_fd(&collector->session),
 					   collector__on_event, collector, NULL);
 	if (!collector->ring)
 		return log__error(-errno, "the event ring cannot be mapped: %s", strerror(errno));
+	collector->takes_stacks = options->takes_stacks;
+	collector->sample_bytes = options->sample_bytes;
+	if (!options->takes_stacks)
+		return 0;
+	error = ring_buffer__add(collector->ring, session__stacks_fd(&collector->session),
+				 collector__on_stack, collector);
+	if (error)
+		return log__error(error, "the ring of stacks cannot be mapped: %s",
+				  strerror(-error));
+	return unwinder__open(&collector->unwinder, &collector->session);
+}
+
+int collector__prepare_stacks(struct collector *collector)
+{
+	int error;
+
+	if (!collector->takes_stacks)
+		return 0;
+	error = session__walk_mappings(&collector->session);
+	if (error)
+		return log__error(error, "the mappings of processes cannot be walked: %s",
+				  strerror(-error));
+	error = ring_buffer__consume(collector->ring);
+	if (error < 0)
+		return log__error(error, "the event ring cannot be read: %s", strerror(-error));
+	if (unwinder__wait(&collector->unwinder, TABLES_WAIT_MS))
+		log__note(
+			"unwind tables are still being built: until they stand, stacks end early");
 	return 0;
 }
 
@@ -162,10 +209,13 @@ static int collector__fold(struct collector *collector)
 			const struct size_entry *entries =
 				snapshot__sizes_of(&snapshot, process->identity.id, &nr);
 			const struct call_entry *calls;
+			const struct sample_entry *samples;
 
 			error = session__release_slot(&collector->session, slot, entries, nr);
 			calls = snapshot__calls_of(&snapshot, process->identity.id, &nr);
 			session__forget_calls(&collector->session, calls, nr);
+			samples = snapshot__samples_of(&snapshot, process->identity.id, &nr);
+			session__forget_samples(&collector->session, samples, nr);
 			names__forget(&collector->names, process->identity.id);
 			rule_log__forget(&collector->rule_log, process->identity.id);
 			collector->nr_released++;
@@ -190,17 +240,27 @@ static int collector__make_room(struct collector *collector)
 	    is_three_quarters(session__nr_live_blocks(session), MAX_LIVE_BLOCKS))
 		session__sweep(session, collector__id_ended, collector);
 	if (is_three_quarters(used, MAX_PROCESSES) ||
-	    is_three_quarters(session__nr_size_rows(session), MAX_SIZE_ROWS))
+	    is_three_quarters(session__nr_size_rows(session), MAX_SIZE_ROWS) ||
+	    is_three_quarters(session__nr_samples(session), MAX_SAMPLES))
 		return collector__fold(collector);
 	return 0;
 }
 
 int collector__poll(struct collector *collector, int timeout_ms)
 {
-	int error = ring_buffer__poll(collector->ring, timeout_ms);
+	struct pollfd waits[] = {
+		{ .fd = ring_buffer__epoll_fd(collector->ring), .events = POLLIN },
+		{ .fd = unwinder__fd(&collector->unwinder), .events = POLLIN },
+	};
+	int error;
 
+	if (poll(waits, 2, timeout_ms) < 0 && errno != EINTR)
+		return -errno;
+	/* Not only when woken: new stacks wake nobody until there are many. */
+	error = ring_buffer__consume(collector->ring);
 	if (error < 0 && error != -EINTR)
 		return error;
+	unwinder__work(&collector->unwinder);
 	return collector__make_room(collector);
 }
 
@@ -230,6 +290,11 @@ int collector__take(struct collector *collector, struct snapshot *snapshot, bool
 	/* First: so there are never more than requests, whose rows are written first and read last. */
 	if (session->keeps_callers)
 		error = session__read_calls(session, &snapshot->calls, &snapshot->nr_calls);
+	if (!error && collector->takes_stacks)
+		error = session__read_samples(session, &snapshot->samples, &snapshot->nr_samples);
+	/* What the samples name has been sent before they were counted. */
+	if (!error && collector->takes_stacks)
+		ring_buffer__consume(collector->ring);
 	for (__u32 slot = 0; slot < MAX_PROCESSES; slot++) {
 		struct process *process = &snapshot->processes[snapshot->nr_processes];
 
@@ -254,12 +319,15 @@ void snapshot__free(struct snapshot *snapshot)
 	free(snapshot->processes);
 	free(snapshot->sizes);
 	free(snapshot->calls);
+	free(snapshot->samples);
 	memset(snapshot, 0, sizeof(*snapshot));
 }
 
 void collector__close(struct collector *collector)
 {
 	ring_buffer__free(collector->ring);
+	unwinder__close(&collector->unwinder);
+	stack_store__free(&collector->stacks);
 	probes__free(&collector->probes);
 	session__close(&collector->session);
 	names__free(&collector->names);

@@ -16,7 +16,11 @@
 #include "rule_log.h"
 #include "session.h"
 #include "session_maps.h"
+#include "session_stacks.h"
+#include "stack_store.h"
+#include "unwinder.h"
 
+struct options;
 struct ring_buffer;
 
 /* All that the kernel side knows at one moment. */
@@ -27,6 +31,8 @@ struct snapshot {
 	size_t nr_sizes;
 	struct call_entry *calls; /* while recording */
 	size_t nr_calls;
+	struct sample_entry *samples; /* where stacks are taken */
+	size_t nr_samples;
 	struct ledger books;
 	__u32 epoch; /* whose path limits are meant */
 	__u64 at_ns;
@@ -40,6 +46,10 @@ struct collector {
 	bool lists_idle; /* the profile has the processes too that did nothing */
 	bool reads_params; /* glibc's own parameters are read at the end */
 	struct ring_buffer *ring;
+	struct unwinder unwinder;
+	struct stack_store stacks;
+	bool takes_stacks;
+	__u64 sample_bytes;
 	bool follows_files; /* files that are mapped during the run are probed too */
 	struct profile_process *folded; /* exited processes that made room, one an exe */
 	size_t nr_folded;
@@ -49,8 +59,14 @@ struct collector {
 	char *detached_why;
 };
 
-/* Opens the event ring on a session that is loaded. 0 or -errno, reported. */
-int collector__open(struct collector *collector);
+/* Opens the rings of a session that is loaded. 0 or -errno, reported. */
+int collector__open(struct collector *collector, const struct options *options);
+
+/*
+ * Between attach and start: the mappings of what runs already, and a while for the tables of what
+ * they are of. 0 or -errno, reported.
+ */
+int collector__prepare_stacks(struct collector *collector);
 
 /* Takes in events for up to timeout_ms, and makes room where tables run full. */
 int collector__poll(struct collector *collector, int timeout_ms);

@@ -161,16 +161,17 @@ static bool program__loader(const char *path, char *loader, size_t size)
 }
 
 /* "loader --list program" says which files it would map, as ldd does, and runs nothing of them. */
-static void program__consider_libraries(const char *loader, const char *program,
-					struct probes *probes)
+static int program__visit_libraries(const char *loader, const char *program, command_visit *visit,
+				    void *context)
 {
 	char line[PATH_MAX + 128];
 	int output[2];
 	FILE *lines;
 	pid_t pid;
+	int error = 0;
 
 	if (pipe2(output, O_CLOEXEC))
-		return;
+		return 0;
 	pid = fork();
 	if (!pid) {
 		int null = open("/dev/null", O_RDWR);
@@ -185,41 +186,57 @@ static void program__consider_libraries(const char *loader, const char *program,
 	lines = fdopen(output[0], "r");
 	if (!lines)
 		close(output[0]);
-	while (lines && fgets(line, sizeof(line), lines)) {
+	while (!error && lines && fgets(line, sizeof(line), lines)) {
 		char *path = strstr(line, "=> /");
 
 		if (!path)
 			continue;
 		path += 3;
 		path[strcspn(path, " \n")] = 0;
-		probes__consider(probes, path, path);
+		error = visit(context, path, false);
 	}
 	if (lines)
 		fclose(lines);
 	if (pid > 0)
 		waitpid(pid, NULL, 0);
+	return error;
 }
 
-int command__consider_files(struct command *command, struct probes *probes)
+int command__visit_files(struct command *command, command_visit *visit, void *context)
 {
 	char program[PATH_MAX], next[PATH_MAX], loader[PATH_MAX];
 
-	/* What runs here already, the common case: our own C library. */
-	if (probes__consider_process(probes, getpid()) == -ENOMEM)
-		return -ENOMEM;
+	int error;
+
 	if (!command__find(command->argv[0], program, sizeof(program)))
 		return 0; /* the exec will say what is wrong */
 	for (int i = 0; i < 4 && script__interpreter(program, next, sizeof(next)); i++)
 		snprintf(program, sizeof(program), "%s", next);
-	if (probes__consider(probes, program, program) == -ENOMEM)
-		return -ENOMEM;
-	if (!program__loader(program, loader, sizeof(loader)))
+	error = visit(context, program, false);
+	if (error || !program__loader(program, loader, sizeof(loader)))
+		return error;
+	error = visit(context, loader, true);
+	if (!error && strstr(loader, "/ld-linux"))
+		error = program__visit_libraries(loader, program, visit, context);
+	return error;
+}
+
+static int probes__visit(void *context, const char *path, bool is_loader)
+{
+	struct probes *probes = context;
+
+	/* glibc's has an allocator of its own, for itself. musl's is the C library. */
+	if (is_loader && strstr(path, "/ld-linux"))
 		return 0;
-	if (strstr(loader, "/ld-linux"))
-		program__consider_libraries(loader, program, probes);
-	else if (probes__consider(probes, loader, loader) == -ENOMEM) /* musl: it is the libc */
+	return probes__consider(probes, path, path) == -ENOMEM ? -ENOMEM : 0;
+}
+
+int command__consider_files(struct command *command, struct probes *probes)
+{
+	/* What runs here already, the common case: our own C library. */
+	if (probes__consider_process(probes, getpid()) == -ENOMEM)
 		return -ENOMEM;
-	return 0;
+	return command__visit_files(command, probes__visit, probes);
 }
 
 int command__start(struct command *command)

@@ -23,6 +23,12 @@ struct command {
  */
 int command__fork(struct command *command, char *const *argv);
 
+/* A file that the command will run from: itself, its loader, its libraries. Anything but 0 ends it. */
+typedef int command_visit(void *context, const char *path, bool is_loader);
+
+/* Visits them, as far as they can be known before it runs. The visitor's result, or 0. */
+int command__visit_files(struct command *command, command_visit *visit, void *context);
+
 /* Has the files that it will run from probed: itself, and the C library that its loader finds. */
 int command__consider_files(struct command *command, struct probes *probes);
 

@@ -105,6 +105,7 @@ static int hist__write(struct hist *hist, struct profile *profile)
 	struct text_style style = {
 		.width = terminal__width(out),
 		.top = options->top,
+		.top_stacks = options->top_stacks,
 		.sort = options->sort,
 		.group_by = options->group_by,
 		.verbose = options->verbose,
@@ -117,7 +118,7 @@ static int hist__write(struct hist *hist, struct profile *profile)
 	if (options->view == VIEW_THRESHOLD)
 		error = hist__write_threshold(out, profile, options);
 	else if (options->json)
-		error = report_json__write(out, profile);
+		error = report_json__write(out, profile, options->top_stacks);
 	else
 		error = report_text__write(out, profile, &style);
 	if (error)
@@ -324,6 +325,9 @@ static int hist__measure(struct hist *hist)
 	error = session__attach(&collector->session);
 	if (error)
 		return error;
+	error = collector__prepare_stacks(collector);
+	if (error)
+		return error;
 	collector->start_ns = clock__now_ns();
 	hist->next_checkpoint_ns = collector->start_ns + hist->options->checkpoint_ns;
 	session__start(&collector->session);
@@ -351,7 +355,7 @@ static int hist__prepare(struct hist *hist)
 
 	error = session__open(&collector->session, options);
 	if (!error)
-		error = collector__open(collector);
+		error = collector__open(collector, options);
 	if (error)
 		return error;
 	collector->probes.session = &collector->session;

@@ -145,6 +145,39 @@ static int parse_top(const struct given *given)
 	return 0;
 }
 
+static int parse_stacks(const struct given *given)
+{
+	int top;
+
+	if (!quantity__parse_number(given->value, strlen(given->value), 0, &top))
+		return refuse(given, "not a number: say how many stacks, 0 for none");
+	given->options->top_stacks = (unsigned int)top;
+	given->options->takes_stacks = top > 0;
+	return 0;
+}
+
+static int parse_max_frames(const struct given *given)
+{
+	int frames;
+
+	if (!quantity__parse_number(given->value, strlen(given->value), 1, &frames) ||
+	    frames > MAX_STACK_FRAMES)
+		return refuse(given, "out of range: 1 to 511 frames");
+	given->options->max_frames = (__u32)frames;
+	return 0;
+}
+
+/* 0 takes each request's stack. */
+static int parse_sample_bytes(const struct given *given)
+{
+	if (parse_bytes(given))
+		return -1;
+	if (given->options->sample_bytes > MAX_SAMPLE_BYTES)
+		return refuse(given, "out of range: 0 to 1G");
+	given->options->sample_bytes_given = true;
+	return 0;
+}
+
 static int parse_probes(const struct given *given)
 {
 	for (int depth = DEPTH_KERNEL; depth <= DEPTH_FULL; depth++) {
@@ -254,6 +287,16 @@ const struct option_row option_rows[] = {
 	{ "min-size", 0, "N", "only requests of N bytes and more; 4K is 4096", BYTES(min_size),
 	  .views = HIST | RECORD, .live = 1 },
 	{ "max-size", 0, "N", "only requests of N bytes and less", BYTES(max_size),
+	  .views = HIST | RECORD, .live = 1 },
+
+	{ "stacks", 0, "N", "the N stacks of each process that asked for most",
+	  .parse = parse_stacks, .views = HIST },
+	{ "sample-bytes", 0, "N",
+	  "with stacks: of a request in N bytes on average\n"
+	  "(default 512K; with -- CMD 0, of each request)",
+	  .parse = parse_sample_bytes, .field = offsetof(struct options, sample_bytes),
+	  .views = HIST | RECORD, .live = 1 },
+	{ "max-frames", 0, "N", "of a stack, 1 to 511 (default 127)", .parse = parse_max_frames,
 	  .views = HIST | RECORD, .live = 1 },
 
 	{ .heading = "Report:", .views = HIST | DOCTOR | THRESHOLD },

@@ -10,6 +10,8 @@
 #include "options.h"
 
 #define DEFAULT_TOP 5
+#define DEFAULT_FRAMES 127
+#define DEFAULT_SAMPLE_BYTES (512 << 10)
 
 /* From where the help explains. */
 #define HELP_COLUMN 24
@@ -275,6 +277,7 @@ int options__parse(int argc, char **argv, struct options *options)
 		.depth = DEPTH_ENTRY,
 		.max_size = ~0ULL,
 		.top = DEFAULT_TOP,
+		.max_frames = DEFAULT_FRAMES,
 		.exit_status = EXIT_USAGE,
 	};
 	for (int view = VIEW_HIST; view < NR_VIEWS; view++)
@@ -291,6 +294,10 @@ int options__parse(int argc, char **argv, struct options *options)
 		options->depth = options->target == TARGET_ALL ? DEPTH_KERNEL : DEPTH_FULL;
 	if (check_contradictions(options))
 		return -1;
+	if (options->input)
+		options->takes_stacks = false;
+	if (!options->sample_bytes_given && options->target != TARGET_COMMAND)
+		options->sample_bytes = DEFAULT_SAMPLE_BYTES;
 	options->exit_status = 0;
 	return 0;
 }

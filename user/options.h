@@ -10,6 +10,9 @@
 
 #define EXIT_USAGE 2
 
+/* Of --sample-bytes: what the programs can reckon with. */
+#define MAX_SAMPLE_BYTES (1ULL << 30)
+
 /* The commands that share these options. */
 enum view {
 	VIEW_HIST,
@@ -43,6 +46,10 @@ struct options {
 	unsigned int top;
 	bool depth_given;
 	bool no_read; /* of VIEW_THRESHOLD: glibc's own parameters are not read */
+	__u64 sample_bytes; /* between requests whose stacks are taken, on average; 0: each is */
+	__u32 max_frames; /* of a stack */
+	unsigned int top_stacks; /* of VIEW_HIST, for each process; 0: none */
+	bool takes_stacks, sample_bytes_given;
 	bool json;
 	const char *output; /* NULL: stdout */
 	bool verbose;

@@ -62,6 +62,13 @@ static const char *const loss_names[NR_LOSSES] = {
 	[LOSS_RING_FULL] = "ring_full",
 	[LOSS_CALL_ROWS_FULL] = "call_rows_full",
 	[LOSS_CALLER_UNKNOWN] = "caller_unknown",
+	[LOSS_MAPPINGS_FULL] = "mappings_full",
+	[LOSS_MAPPING_RACED] = "mapping_raced",
+	[LOSS_UNWIND_FILES_FULL] = "unwind_files_full",
+	[LOSS_UNWINDS_BUSY] = "unwinds_busy",
+	[LOSS_STACKS_FULL] = "stacks_full",
+	[LOSS_STACK_RING_FULL] = "stack_ring_full",
+	[LOSS_SAMPLES_FULL] = "samples_full",
 };
 
 static const char *const event_kind_names[NR_EVENT_KINDS] = {

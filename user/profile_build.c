@@ -9,6 +9,7 @@
 #include "allocator_file.h"
 #include "profile_build.h"
 #include "profile_calls.h"
+#include "profile_stacks.h"
 
 const struct size_entry *snapshot__sizes_of(const struct snapshot *snapshot, __u32 id, size_t *nr)
 {
@@ -129,6 +130,8 @@ int profile_build__process(struct collector *collector, const struct snapshot *s
 	}
 	made->nr_sizes = nr;
 	if ((snapshot->nr_calls && profile_calls__add(snapshot, made)) ||
+	    (collector->takes_stacks && profile_stacks__add(snapshot, made)) ||
+
 	    profile_build__rule(collector, process, made)) {
 		profile_process__free(made);
 		return -ENOMEM;
@@ -303,6 +306,10 @@ int collector__profile(struct collector *collector, const struct snapshot *snaps
 	}
 	if (!error && collector->lists_idle)
 		error = profile_build__idle(collector, profile);
+	profile->has_stacks = collector->takes_stacks;
+	profile->sample_bytes = collector->sample_bytes;
+	if (!error && collector->takes_stacks)
+		error = profile_stacks__resolve(collector, profile);
 	if (error)
 		profile__free(profile);
 	return error;

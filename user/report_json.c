@@ -7,6 +7,7 @@
 
 #include "json.h"
 #include "report.h"
+#include "report_stacks.h"
 
 #define SCHEMA 1
 
@@ -359,9 +360,12 @@ static void write_touched(struct json *json, const struct profile_process *proce
 	json__end_array(json);
 }
 
-static void write_process(struct json *json, const struct profile_process *process,
-			  enum probe_depth depth)
+static int write_process(struct json *json, const struct profile_process *process,
+			 const struct profile *profile, unsigned int top_stacks)
 {
+	enum probe_depth depth = profile_process__depth(process, profile->depth);
+	int error;
+
 	json__begin_object(json, NULL);
 	write_identity(json, process);
 	json__string(json, "requests_why", profile_process__why_unprobed(process));
@@ -370,13 +374,15 @@ static void write_process(struct json *json, const struct profile_process *proce
 	write_syscalls(json, &process->counters);
 	write_faults(json, process, depth);
 	write_touched(json, process, depth);
-	json__null(json, "stacks");
+	error = report_stacks__write_json(json, process, profile, top_stacks);
 	json__end_object(json);
+	return error;
 }
 
-int report_json__write(FILE *out, const struct profile *profile)
+int report_json__write(FILE *out, const struct profile *profile, unsigned int top_stacks)
 {
 	struct json json = { .out = out };
+	int error = 0;
 
 	json__begin_object(&json, NULL);
 	json__u64(&json, "schema", SCHEMA);
@@ -389,11 +395,10 @@ int report_json__write(FILE *out, const struct profile *profile)
 	write_cost(&json, profile);
 	write_attached(&json, profile);
 	json__begin_array(&json, "processes");
-	for (size_t i = 0; i < profile->nr_processes; i++)
-		write_process(&json, &profile->processes[i],
-			      profile_process__depth(&profile->processes[i], profile->depth));
+	for (size_t i = 0; !error && i < profile->nr_processes; i++)
+		error = write_process(&json, &profile->processes[i], profile, top_stacks);
 	json__end_array(&json);
 	json__end_object(&json);
 	putc('\n', out);
-	return report__flush(out);
+	return error ? error : report__flush(out);
 }

@@ -9,6 +9,7 @@
 
 #include "report.h"
 #include "report_process.h"
+#include "report_stacks.h"
 #include "report_trailer.h"
 #include "table.h"
 #include "text.h"
@@ -361,7 +362,7 @@ static int write_system(FILE *out, const struct profile *profile, const struct t
 	sorted[nr].process = &sum;
 	write_table(out, profile, style, sorted, nr + 1);
 
-	for (size_t i = 0; i < nr && i < style->top; i++) {
+	for (size_t i = 0; i < nr && i < style->top && !err; i++) {
 		const struct profile_process *process = sorted[i].process;
 
 		write_title(out, process, style);
@@ -369,9 +370,11 @@ static int write_system(FILE *out, const struct profile *profile, const struct t
 			report_process__write(out, process, profile, style->width);
 		else
 			report_process__write_histograms(out, process, profile, style->width);
+		err = report_stacks__write(out, process, profile, style->top_stacks);
 	}
 out:
 	free(sum.sizes);
+	free(sum.samples);
 	free(sorted);
 	return err;
 }
@@ -387,6 +390,7 @@ int report_text__write(FILE *out, const struct profile *profile, const struct te
 	if (profile->nr_processes == 1) {
 		putc('\n', out);
 		report_process__write(out, &profile->processes[0], profile, fitted.width);
+		err = report_stacks__write(out, &profile->processes[0], profile, fitted.top_stacks);
 	} else if (profile->nr_processes) {
 		err = write_system(out, profile, &fitted);
 	} else {

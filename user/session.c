@@ -16,6 +16,8 @@
 #include "options.h"
 #include "rule_settings.h"
 #include "session.h"
+#include "session_bounds.h"
+#include "session_stacks.h"
 
 /* The skeleton writes our globals with the kernel's short type names. */
 typedef __u32 u32;
@@ -68,14 +70,8 @@ static void session__set_switches(struct session *session, const struct options 
 	skeleton->rodata->page_size = sysconf(_SC_PAGESIZE);
 	if (options->comm)
 		snprintf((char *)skeleton->rodata->target_comm, MAX_COMM, "%s", options->comm);
-	if (options->depth != DEPTH_FULL)
-		bpf_map__set_max_entries(skeleton->maps.live_blocks, 1);
-	if (!session->follows_rule) {
-		bpf_map__set_max_entries(skeleton->maps.rules, 1);
-		bpf_map__set_max_entries(skeleton->maps.forked_rules, 1);
-	}
-	if (!session->keeps_callers)
-		bpf_map__set_max_entries(skeleton->maps.call_rows, 1);
+	session__bound_maps(skeleton->obj, options);
+	session__set_stack_switches(skeleton, options);
 	session->faults_by_software = !kernel__has_tracepoint("page_fault_user");
 	bpf_program__set_autoload(skeleton->progs.fault_user, !session->faults_by_software);
 	bpf_program__set_autoload(skeleton->progs.fault_kernel, !session->faults_by_software);
@@ -177,8 +173,8 @@ int session__try(struct session *session, const struct options *options)
 
 	memset(session, 0, sizeof(*session));
 	session->stats_fd = -1;
-	session->keeps_callers = options->view == VIEW_RECORD && options->depth != DEPTH_KERNEL;
-	session->follows_rule = options->view == VIEW_RECORD || options->view == VIEW_THRESHOLD;
+	session->keeps_callers = session__keeps_callers(options);
+	session->follows_rule = session__follows_rule(options);
 	libbpf_set_print(session__print);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	session->features.multi = trial__is_supported(UPROBE_ENTRY);
@@ -276,7 +272,7 @@ static int session__attach_software(struct session *session, struct bpf_program 
 }
 
 /* Runs an iterator program over all tasks. */
-static int session__iterate(struct bpf_program *program)
+int session__iterate(struct bpf_program *program)
 {
 	struct bpf_link *link;
 	char discard[512];

@@ -15,6 +15,7 @@
 
 struct allocpath_bpf;
 struct bpf_link;
+struct bpf_program;
 struct options;
 
 struct session {
@@ -41,6 +42,9 @@ int session__try(struct session *session, const struct options *options);
 
 /* Attaches the kernel side: system calls, faults, lifecycle. */
 int session__attach(struct session *session);
+
+/* Runs an iterator program over all that it is of. 0 or -errno. */
+int session__iterate(struct bpf_program *program);
 
 /* Counting begins, and ends. Between them duration runs; both are cheap and may be called once. */
 void session__start(struct session *session);

@@ -7,14 +7,13 @@
 #include <sys/mman.h>
 
 #include "allocator_file.h"
+#include "map_read.h"
 #include "session.h"
 #include "session_maps.h"
 
 typedef __u32 u32;
 typedef __u64 u64;
 #include "allocpath.skel.h"
-
-#define BATCH 4096
 
 struct bpf_program *session__program(struct session *session, enum uprobe_kind kind)
 {
@@ -129,71 +128,6 @@ static int call_entry__compare(const void *left, const void *right)
 	if (a->caller != b->caller)
 		return a->caller < b->caller ? -1 : 1;
 	return memcmp(a, b, sizeof(*a));
-}
-
-/* A map that is read whole, and the array of its entries: a key each, and its value behind. */
-struct map_read {
-	int fd;
-	size_t key_size, value_size;
-	char *keys, *values; /* of a batch */
-	char *entries;
-	size_t nr;
-};
-
-static int map_read__batches(struct map_read *read)
-{
-	size_t entry_size = read->key_size + read->value_size, room = 0;
-	__u32 batch[4] = {}, *in = NULL; /* as long as the longest key: some kernels write one */
-	int error = 0;
-
-	while (!error) {
-		__u32 count = BATCH;
-
-		error = bpf_map_lookup_batch(read->fd, in, batch, read->keys, read->values, &count,
-					     NULL);
-		if (error && error != -ENOENT)
-			return error;
-		if (read->nr + count > room) {
-			char *larger;
-
-			room = 2 * (read->nr + count);
-			larger = realloc(read->entries, room * entry_size);
-			if (!larger)
-				return -ENOMEM;
-			read->entries = larger;
-		}
-		for (__u32 i = 0; i < count; i++) {
-			char *entry = read->entries + read->nr++ * entry_size;
-
-			memcpy(entry, read->keys + i * read->key_size, read->key_size);
-			memcpy(entry + read->key_size, read->values + i * read->value_size,
-			       read->value_size);
-		}
-		in = batch;
-	}
-	return 0;
-}
-
-/* The array is the caller's to free. */
-static int map_read__sorted(struct map_read *read, int (*compare)(const void *, const void *))
-{
-	int error = -ENOMEM;
-
-	read->keys = calloc(BATCH, read->key_size);
-	read->values = calloc(BATCH, read->value_size);
-	if (read->keys && read->values)
-		error = map_read__batches(read);
-	free(read->keys);
-	free(read->values);
-	if (error) {
-		free(read->entries);
-		read->entries = NULL;
-		read->nr = 0;
-		return error;
-	}
-	if (read->nr)
-		qsort(read->entries, read->nr, read->key_size + read->value_size, compare);
-	return 0;
 }
 
 int session__read_sizes(struct session *session, struct size_entry **entries, size_t *nr)

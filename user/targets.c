@@ -179,8 +179,15 @@ static int targets__add_descendants(struct collector *collector, const struct op
 	return error;
 }
 
+static int unwinder__visit(void *context, const char *path, bool is_loader)
+{
+	(void)is_loader;
+	unwinder__prepare(context, path);
+	return 0;
+}
+
 int targets__select(struct collector *collector, const struct options *options,
-		    const struct command *command)
+		    struct command *command)
 {
 	int error = 0, fd;
 
@@ -190,6 +197,8 @@ int targets__select(struct collector *collector, const struct options *options,
 		error = session__add_target(&collector->session, options->pids[i]);
 	if (error)
 		return log__error(error, "too many processes with -p: give fewer");
+	if (options->target == TARGET_COMMAND && options->takes_stacks)
+		command__visit_files(command, unwinder__visit, &collector->unwinder);
 	if (!options->cgroup)
 		return 0;
 	fd = cgroup__open(options->cgroup);

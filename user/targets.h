@@ -14,7 +14,7 @@ int targets__check(const struct options *options);
 
 /* Tells the session which processes are meant. 0 or -errno, reported. */
 int targets__select(struct collector *collector, const struct options *options,
-		    const struct command *command);
+		    struct command *command);
 
 /* Probes the files that the targets run from. 0 or -errno, reported. */
 int targets__probe(struct collector *collector, const struct options *options,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Every type of include/contract.h and unwind.h, as this compiler laid it out (its own DWARF; the Makefile
+ * Every type of include/contract.h, stack.h and unwind.h, as this compiler laid it out (its own DWARF; the Makefile
  * keeps unused types in it), against the BTF of the BPF object. Nothing is listed by hand: a
  * struct or member that is on one side only is a difference.
  */
@@ -22,6 +22,7 @@
 
 #include "built_object.h"
 #include "contract.h"
+#include "stack.h"
 #include "unwind.h"
 
 struct fixture {
@@ -205,7 +206,8 @@ static bool header__is_shared(const char *path)
 {
 	const char *slash = path ? strrchr(path, '/') : NULL, *name = slash ? slash + 1 : path;
 
-	return name && (strcmp(name, "contract.h") == 0 || strcmp(name, "unwind.h") == 0);
+	return name && (strcmp(name, "contract.h") == 0 || strcmp(name, "stack.h") == 0 ||
+			strcmp(name, "unwind.h") == 0);
 }
 
 /* Types of the contract in this file's unit: the first, then the next. */
@@ -309,13 +311,17 @@ static void the_walk_meets_what_crosses_the_boundary(void **state)
 		STRUCT(granule_key),	  STRUCT(granule_block), STRUCT(granule),
 		STRUCT(file_range),	  STRUCT(wrapper_key),	 STRUCT(wrapper_site),
 		STRUCT(file_key),	  STRUCT(event),	 STRUCT(ledger),
-		STRUCT(unwind_rule),	  STRUCT(unwind_page),
+		STRUCT(unwind_rule),	  STRUCT(unwind_page),	 STRUCT(mapping),
+		STRUCT(mappings),	  STRUCT(unwind_file),	 STRUCT(unwind_file_key),
+		STRUCT(stack_record),	  STRUCT(sample_key),	 STRUCT(sample_row),
+		STRUCT(sample_tables),	  STRUCT(sample_rate),	 STRUCT(code_question),
 	};
-	static const char *const enums[] = { "probe_depth",    "alloc_path",  "release",
-					     "home",	       "region",      "fault_class",
-					     "event_kind",     "loss",	      "outcome",
-					     "alloc_function", "event_type",  "target_mode",
-					     "unwind_kind",    "unwind_slot", "stack_status" };
+	static const char *const enums[] = {
+		"probe_depth",	     "alloc_path",  "release",	   "home",	  "region",
+		"fault_class",	     "event_kind",  "loss",	   "outcome",	  "alloc_function",
+		"event_type",	     "target_mode", "unwind_kind", "unwind_slot", "stack_status",
+		"unwind_file_state", "sample_kind"
+	};
 	Dwarf_Die die;
 
 	for (size_t i = 0; i < sizeof(structs) / sizeof(structs[0]); i++) {

@@ -77,7 +77,7 @@ static struct json_object *write_and_parse(const struct profile *profile)
 	FILE *out = open_memstream(&text, &size);
 
 	assert_non_null(out);
-	assert_int_equal(report_json__write(out, profile), 0);
+	assert_int_equal(report_json__write(out, profile, 0), 0);
 	fclose(out);
 	document = parse(text, size);
 	free(text);
@@ -419,7 +419,7 @@ static void test_full_disk(void **state)
 	(void)state;
 	assert_non_null(out);
 	sample__make(&profile, DEPTH_FULL);
-	assert_int_equal(report_json__write(out, &profile), -ENOSPC);
+	assert_int_equal(report_json__write(out, &profile, 0), -ENOSPC);
 	fclose(out);
 	profile__free(&profile);
 }

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report_stacks.h"
+#include "text.h"
+
+static const char *const status_names[NR_STACK_STATUSES] = {
+	[STACK_COMPLETE] = "complete",	     [STACK_TOO_DEEP] = "too_deep",
+	[STACK_NO_MAPPING] = "no_mapping",   [STACK_NO_TABLE] = "no_table",
+	[STACK_NO_RULE] = "no_rule",	     [STACK_ANONYMOUS] = "anonymous",
+	[STACK_UNSUPPORTED] = "unsupported", [STACK_UNREADABLE] = "unreadable",
+	[STACK_BAD_FRAME] = "bad_frame",     [STACK_RACE] = "race",
+};
+
+const char *stack_status__name(enum stack_status status)
+{
+	return status < NR_STACK_STATUSES ? status_names[status] : "?";
+}
+
+/* Requests from one stack, whatever their size and path. */
+struct stack_sum {
+	__u32 stack;
+	__u64 count, bytes, samples;
+};
+
+static int stack_sum__compare(const void *left, const void *right)
+{
+	const struct stack_sum *a = left, *b = right;
+
+	if (a->bytes != b->bytes)
+		return a->bytes > b->bytes ? -1 : 1;
+	return (a->stack > b->stack) - (a->stack < b->stack);
+}
+
+static void write_frame(FILE *out, const struct profile *profile, const struct profile_frame *frame)
+{
+	const struct profile_object *object;
+	char tail[TEXT_CELL];
+	const char *name;
+
+	if (!frame->object || frame->object > profile->nr_objects) {
+		fprintf(out, "      0x%llx\n", frame->offset);
+		return;
+	}
+	object = &profile->objects[frame->object - 1];
+	name = strrchr(object->path, '/');
+	text__tail(tail, sizeof(tail), name ? name + 1 : object->path);
+	text__clean(tail);
+	fprintf(out, "      %s+0x%llx\n", tail, frame->offset);
+}
+
+static void write_stack(FILE *out, const struct profile *profile, const struct stack_sum *sum)
+{
+	char bytes[TEXT_CELL], count[TEXT_CELL];
+	const struct profile_stack *stack;
+
+	text__bytes(bytes, sizeof(bytes), sum->bytes);
+	text__count(count, sizeof(count), sum->count, false);
+	fprintf(out, "    %s in %s requests%s\n", bytes, count,
+		profile->sample_bytes ? " (estimated)" : "");
+	if (!sum->stack) {
+		fputs("      [stack not kept]\n", out);
+		return;
+	}
+	stack = &profile->stacks[sum->stack - 1];
+	for (__u32 i = 0; i < stack->nr_frames; i++)
+		write_frame(out, profile, &profile->frames[stack->first_frame + i]);
+	if (STACK_STATUS(stack->status) != STACK_COMPLETE)
+		fprintf(out, "      [truncated: %s]\n",
+			stack_status__name(STACK_STATUS(stack->status)));
+	if (stack->status & STACK_HEURISTIC)
+		fputs("      [in part by frame pointer alone]\n", out);
+}
+
+/* By bytes, the largest first. The array is the caller's to free; NULL: no memory. */
+static struct stack_sum *stack_sums__make(const struct profile_process *process,
+					  const struct profile *profile, size_t *nr)
+{
+	struct stack_sum *sums = calloc(process->nr_samples + 1, sizeof(*sums));
+
+	*nr = 0;
+	for (size_t i = 0; sums && i < process->nr_samples; i++) {
+		const struct profile_sample *sample = &process->samples[i];
+
+		if (sample->kind != SAMPLE_REQUEST || sample->stack > profile->nr_stacks)
+			continue;
+		if (!*nr || sums[*nr - 1].stack != sample->stack)
+			sums[(*nr)++].stack = sample->stack;
+		sums[*nr - 1].count += sample->count;
+		sums[*nr - 1].bytes += sample->bytes;
+		sums[*nr - 1].samples += sample->samples;
+	}
+	if (*nr)
+		qsort(sums, *nr, sizeof(*sums), stack_sum__compare);
+	return sums;
+}
+
+int report_stacks__write(FILE *out, const struct profile_process *process,
+			 const struct profile *profile, unsigned int top)
+{
+	struct stack_sum *sums;
+	size_t nr;
+
+	if (!top || !process->nr_samples)
+		return 0;
+	sums = stack_sums__make(process, profile, &nr);
+	if (!sums)
+		return -ENOMEM;
+	if (nr)
+		fprintf(out, "\n  stacks: the first %zu of %zu by bytes, innermost frame first\n",
+			nr < top ? nr : (size_t)top, nr);
+	for (size_t i = 0; i < nr && i < top; i++)
+		write_stack(out, profile, &sums[i]);
+	free(sums);
+	return 0;
+}
+
+/* How the stacks that were taken have ended. */
+struct stack_ends {
+	__u64 seen, kept, heuristic;
+	__u64 of_status[NR_STACK_STATUSES];
+};
+
+static void stack_ends__add(struct stack_ends *ends, const struct profile *profile,
+			    const struct profile_sample *sample)
+{
+	__u8 status;
+
+	ends->seen += sample->samples;
+	if (!sample->stack || sample->stack > profile->nr_stacks)
+		return;
+	status = profile->stacks[sample->stack - 1].status;
+	ends->kept += sample->samples;
+	if (status & STACK_HEURISTIC)
+		ends->heuristic += sample->samples;
+	if (STACK_STATUS(status) < NR_STACK_STATUSES)
+		ends->of_status[STACK_STATUS(status)] += sample->samples;
+}
+
+static void write_ends(struct json *json, const struct stack_ends *ends)
+{
+	json__u64(json, "seen", ends->seen);
+	json__u64(json, "complete", ends->of_status[STACK_COMPLETE]);
+	json__u64(json, "heuristic", ends->heuristic);
+	json__u64(json, "not_kept", ends->seen - ends->kept);
+	json__begin_object(json, "truncated");
+	for (int status = STACK_COMPLETE + 1; status < NR_STACK_STATUSES; status++)
+		if (ends->of_status[status])
+			json__u64(json, status_names[status], ends->of_status[status]);
+	json__end_object(json);
+}
+
+static void write_json_stack(struct json *json, const struct profile *profile,
+			     const struct stack_sum *sum)
+{
+	const struct profile_stack *stack = sum->stack ? &profile->stacks[sum->stack - 1] : NULL;
+
+	json__begin_object(json, NULL);
+	json__u64(json, "samples", sum->samples);
+	json__u64(json, "count", sum->count);
+	json__u64(json, "bytes", sum->bytes);
+	json__string(json, "status",
+		     stack ? stack_status__name(STACK_STATUS(stack->status)) : "not_kept");
+	json__bool(json, "heuristic", stack && (stack->status & STACK_HEURISTIC));
+	json__begin_array(json, "frames");
+	for (__u32 i = 0; stack && i < stack->nr_frames; i++) {
+		const struct profile_frame *frame = &profile->frames[stack->first_frame + i];
+		bool known = frame->object && frame->object <= profile->nr_objects;
+
+		json__begin_object(json, NULL);
+		json__string(json, "file", known ? profile->objects[frame->object - 1].path : NULL);
+		json__u64(json, "offset", frame->offset);
+		json__end_object(json);
+	}
+	json__end_array(json);
+	json__end_object(json);
+}
+
+int report_stacks__write_json(struct json *json, const struct profile_process *process,
+			      const struct profile *profile, unsigned int top)
+{
+	static const char *const kinds[NR_SAMPLE_KINDS] = {
+		[SAMPLE_REQUEST] = "request",
+		[SAMPLE_GROWN] = "grown",
+		[SAMPLE_MAPPED] = "mapped",
+		[SAMPLE_FAULT] = "fault",
+	};
+	struct stack_ends all = {}, of_kind[NR_SAMPLE_KINDS] = {};
+	struct stack_sum *sums;
+	size_t nr;
+
+	if (!profile->has_stacks) {
+		json__null(json, "stacks");
+		return 0;
+	}
+	sums = stack_sums__make(process, profile, &nr);
+	if (!sums)
+		return -ENOMEM;
+	for (size_t i = 0; i < process->nr_samples; i++) {
+		stack_ends__add(&all, profile, &process->samples[i]);
+		if (process->samples[i].kind < NR_SAMPLE_KINDS)
+			stack_ends__add(&of_kind[process->samples[i].kind], profile,
+					&process->samples[i]);
+	}
+	json__begin_object(json, "stacks");
+	write_ends(json, &all);
+	json__begin_object(json, "kinds");
+	for (int kind = 0; kind < NR_SAMPLE_KINDS; kind++) {
+		json__begin_object(json, kinds[kind]);
+		write_ends(json, &of_kind[kind]);
+		json__end_object(json);
+	}
+	json__end_object(json);
+	json__begin_array(json, "top");
+	for (size_t i = 0; i < nr && i < top; i++)
+		write_json_stack(json, profile, &sums[i]);
+	json__end_array(json);
+	json__end_object(json);
+	free(sums);
+	return 0;
+}

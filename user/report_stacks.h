@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The stacks of a process that asked for most. */
+#ifndef ALLOCPATH_REPORT_STACKS_H
+#define ALLOCPATH_REPORT_STACKS_H
+
+#include <stdio.h>
+
+#include "json.h"
+#include "profile.h"
+
+/* Writes the first so many by bytes of requests. 0 or -ENOMEM. */
+int report_stacks__write(FILE *out, const struct profile_process *process,
+			 const struct profile *profile, unsigned int top);
+
+/*
+ * The member "stacks" of a process: how many were taken and how they ended, and the first so many by
+ * bytes. 0 or -ENOMEM.
+ */
+int report_stacks__write_json(struct json *json, const struct profile_process *process,
+			      const struct profile *profile, unsigned int top);
+
+/* For people and JSON; "?" for a value out of range. */
+const char *stack_status__name(enum stack_status status);
+
+#endif
