@@ -238,12 +238,13 @@ class Context:
             )
         return parse_truths(text)
 
-    def measure(self, command, depth="full", status=0, options=(), **start_options):
+    def measure(self, command, depth="full", status=0, options=(), timeout=TIMEOUT_S,
+                **start_options):
         """allocpath hist --json -- COMMAND. Its own complaints are shown if it fails."""
         output = self.file("report.json")
         arguments = [ALLOCPATH, "hist", "--json", "-o", output, "--probes", depth]
         process = self.start([*arguments, *options, "--", *command], **start_options)
-        ended = self.finish(process)
+        ended = self.finish(process, timeout)
         return self._report(process, output, ended, status, depth)
 
     def measure_running(self, command, depth="full", options=(), attach_at=1, environment=None,
