@@ -346,7 +346,8 @@ static __always_inline int unwind__by_rule(struct unwind *unwind, struct unwind_
 	__u64 ra = unwind->lr, slot;
 	__u32 status;
 
-	if (rule->fp_slot == UNWIND_AT_FP && !unwind__need_fp(unwind))
+	if ((rule->fp_slot == UNWIND_AT_FP || rule->bx_slot == UNWIND_AT_FP) &&
+	    !unwind__need_fp(unwind))
 		return unwind__end(unwind, STACK_UNREADABLE);
 	status = unwind__find_cfa(unwind, rule);
 	if (status)
@@ -366,12 +367,15 @@ static __always_inline int unwind__by_rule(struct unwind *unwind, struct unwind_
 	} else if (!unwind->exact) {
 		return unwind__end(unwind, STACK_UNSUPPORTED);
 	}
+	/* With this frame's fp, which need_fp has read. */
+	if (rule->bx_slot == UNWIND_AT_CFA)
+		unwind->bx_at = unwind->cfa + rule->bx_offset;
+	else if (rule->bx_slot == UNWIND_AT_FP)
+		unwind->bx_at = unwind->fp + rule->bx_offset;
 	if (rule->fp_slot == UNWIND_AT_CFA)
 		unwind->fp_at = unwind->cfa + rule->fp_offset;
 	else if (rule->fp_slot == UNWIND_AT_FP)
 		unwind->fp_at = unwind->fp + rule->fp_offset;
-	if (rule->bx_slot)
-		unwind->bx_at = unwind->cfa + rule->bx_offset;
 	return unwind__caller(unwind, ra);
 }
 

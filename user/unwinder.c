@@ -287,6 +287,17 @@ static void unwinder__rebuild(struct unwinder *unwinder, __u32 number)
 		close(fd);
 }
 
+/*
+ * Libraries that are loaded and unloaded in turn lie at the same addresses: by the time that we look,
+ * another file may be there. Where that cannot be asked, it is taken for the one that was meant.
+ */
+static bool unwinder__is_file(const struct unwinder *unwinder, __u32 number, int fd)
+{
+	__u32 found;
+
+	return session__number_code(unwinder->session, fd, &found) || found == number;
+}
+
 void unwinder__learn(struct unwinder *unwinder, const struct event *event)
 {
 	char link[PATH_MAX], path[PATH_MAX];
@@ -306,7 +317,10 @@ void unwinder__learn(struct unwinder *unwinder, const struct event *event)
 		return;
 	}
 	link__name(link, path, sizeof(path));
-	unwinder__submit(unwinder, number, fd, path);
+	if (unwinder__is_file(unwinder, number, fd))
+		unwinder__submit(unwinder, number, fd, path);
+	else
+		unwinder__set_state(unwinder, number, UNWIND_FILE_NEW);
 	close(fd);
 }
 
