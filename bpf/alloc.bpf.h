@@ -405,7 +405,7 @@ static __always_inline int probe__enter(struct pt_regs *ctx)
 		probe__return_at(ctx);
 		return 1;
 	}
-	if (!active || !probing)
+	if (!active || !probing || !window)
 		return 1;
 	if (function == FUNCTION_MALLOPT) {
 		struct process *process;

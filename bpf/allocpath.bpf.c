@@ -25,6 +25,7 @@ const volatile struct rule_state command_rule = { .origin = RULE_PENDING }; /* s
 const volatile __u32 stacks = 0; /* 1: stacks are taken */
 const volatile __u32 max_frames = 127; /* of a stack */
 const volatile __u64 sample_bytes = 0; /* between sampled requests' bytes; 0: each is taken */
+const volatile __u32 budgeted = 0; /* 1: requests are looked at in windows only */
 const volatile __u64 min_size = 0; /* bytes, inclusive */
 const volatile __u64 max_size = ~0ULL;
 const volatile __u64 page_size = 4096;
@@ -33,6 +34,7 @@ const volatile char target_comm[MAX_COMM] = {};
 /* Written by the user side while the programs run. */
 __u32 active = 0; /* 1 while the measurement lasts: nothing is counted before and after */
 __u32 probing = 1; /* 0 once the allocation probes are being detached: no request is known then */
+__u32 window = 1; /* number of the window that is open; 0: between two */
 __u32 epoch = 0; /* which of the two sets of path limits is written */
 __u32 target_tgid = 0; /* of the command, known after load */
 __u64 unwind_clock = 0; /* goes on now and then: tells which tables are in use */
@@ -90,6 +92,7 @@ static const union {
 #include "stack.bpf.h"
 #include "sample.bpf.h"
 #include "call_row.bpf.h"
+#include "window.bpf.h"
 #include "request.bpf.h"
 #include "alloc.bpf.h"
 #include "rss.bpf.h"

@@ -86,6 +86,8 @@ __noinline int request__record(struct process *process, struct open_call *call)
 	/* After its size row: who reads callers first never finds more of them than requests. */
 	if (recording)
 		caller__count(process->identity.id, call, path);
+	if (budgeted)
+		window__count(process->identity.id, size);
 	count__recorded(KIND_ALLOC);
 	return 0;
 }

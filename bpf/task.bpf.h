@@ -176,29 +176,11 @@ int make_records(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-/*
- * The last pass, after the allocation probes are detached: what is still open becomes a request (no kernel
- * call was charged: pool), or a loss where the thread was inside the kernel at that moment.
- */
-SEC("iter/task")
-int close_open(struct bpf_iter__task *ctx)
+/* What is still open in a task that runs no allocation program now, or leaves one. */
+static __noinline int task__close_open(struct task *record, struct process *process)
 {
-	struct task_struct *task = ctx->task;
-	struct process *process;
-	struct task *record;
-	__u32 nr_open;
+	__u32 nr_open = task__claim_calls(record);
 
-	if (!task)
-		return 0;
-	record = bpf_task_storage_get(&tasks, task, 0, 0);
-	if (!record)
-		return 0;
-	if (record->fault.state == FAULT_OPEN) {
-		record->fault.state = FAULT_IDLE;
-		count__lost(KIND_FAULT, LOSS_OPEN_AT_END);
-	}
-	process = number__process(record->number);
-	nr_open = task__claim_calls(record);
 	for (int i = 0; i < MAX_OPEN_CALLS; i++) {
 		struct open_call *call;
 		bool is_free;
@@ -214,4 +196,44 @@ int close_open(struct bpf_iter__task *ctx)
 			count__lost(is_free ? KIND_FREE : KIND_ALLOC, LOSS_OPEN_AT_END);
 	}
 	return 0;
+}
+
+/*
+ * The pass at the end of a window, when no request is looked at any more: what is open becomes a
+ * request of this window. A task that a program is still at work for keeps its call until its next.
+ */
+SEC("iter/task")
+int close_window(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct task *record;
+
+	if (!task)
+		return 0;
+	record = bpf_task_storage_get(&tasks, task, 0, 0);
+	if (!record || !record->nr_open)
+		return 0;
+	return task__close_open(record, number__process(record->number));
+}
+
+/*
+ * The last pass, after the allocation probes are detached: what is still open becomes a request (no kernel
+ * call was charged: pool), or a loss where the thread was inside the kernel at that moment.
+ */
+SEC("iter/task")
+int close_open(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct task *record;
+
+	if (!task)
+		return 0;
+	record = bpf_task_storage_get(&tasks, task, 0, 0);
+	if (!record)
+		return 0;
+	if (record->fault.state == FAULT_OPEN) {
+		record->fault.state = FAULT_IDLE;
+		count__lost(KIND_FAULT, LOSS_OPEN_AT_END);
+	}
+	return task__close_open(record, number__process(record->number));
 }

@@ -242,7 +242,8 @@ __noinline int vm_call__charge(struct task *record, struct process *process, str
 
 	if (!record || !process || !vm)
 		return 0;
-	if (depth != DEPTH_KERNEL && probing) {
+	/* Between windows a call that is still open is one that the window's end has missed. */
+	if (depth != DEPTH_KERNEL && probing && window) {
 		owner = calls__owner(record, vm->ip, vm->sp);
 		if (owner) {
 			call = &record->open[OPEN_INDEX(owner - 1)];

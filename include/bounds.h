@@ -18,6 +18,12 @@
  */
 #define MAX_CALL_ROWS (1 << 18)
 
+/*
+ * (process, size class) rows of one window of a budget. 72 bytes each: 1.4 MiB. Full: the request
+ * is counted, and what is estimated from it is too low by it.
+ */
+#define MAX_WINDOW_ROWS (1 << 14)
+
 /* Granules of own mappings, arenas and thread stacks. 128 bytes each: 16 MiB. */
 #define MAX_GRANULES (1 << 17)
 

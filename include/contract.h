@@ -129,7 +129,7 @@ enum loss {
 	LOSS_PROCESS_TABLE_FULL, /* no free process slot */
 	LOSS_NO_PROCESS, /* an event of a process that got no number, for one of these two */
 	LOSS_SIZE_ROWS_FULL, /* the map of (process, size class) is full */
-	LOSS_OPEN_AT_END, /* a call was inside the kernel or the allocator when the run ended */
+	LOSS_OPEN_AT_END, /* a call was inside the kernel or the allocator when run or window ended */
 	LOSS_RETURN_MISSED, /* a request of depth full whose return was never seen */
 	LOSS_ARGUMENT_UNREADABLE, /* the stack or *memptr could not be read */
 	LOSS_LIVE_BLOCKS_FULL, /* the map of live blocks is full: the block is not in the live set */
@@ -148,6 +148,7 @@ enum loss {
 	LOSS_STACKS_FULL, /* no room for a further stack that differs */
 	LOSS_STACK_RING_FULL, /* the ring of new stacks was full: this one was not kept */
 	LOSS_SAMPLES_FULL, /* the map of samples is full */
+	LOSS_WINDOW_ROWS_FULL, /* the map of a window is full: its estimate misses the request */
 	NR_LOSSES,
 };
 
@@ -320,6 +321,12 @@ struct call_key {
 };
 
 struct call_row {
+	__u64 count;
+	__u64 bytes;
+};
+
+/* Map window_rows, with a budget: a size_key's requests in the window that is open. */
+struct window_row {
 	__u64 count;
 	__u64 bytes;
 };

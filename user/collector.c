@@ -18,6 +18,7 @@
 
 /* For the tables of what runs already, before measuring begins: most are there by then. */
 #define TABLES_WAIT_MS 3000
+#include "profile_estimate.h"
 
 /* Listed once for each program. */
 static int collector__refuse_32bit(struct collector *collector, const struct event *event)
@@ -202,6 +203,8 @@ static int collector__fold(struct collector *collector)
 		if (!process->identity.ended || process->identity.id > newest)
 			continue;
 		error = profile_build__process(collector, &snapshot, process, &made);
+		if (!error && collector->windows.collector)
+			profile_process__estimate(&made);
 		if (!error)
 			error = collector__fold_in(collector, &made);
 		if (!error) {
@@ -218,6 +221,7 @@ static int collector__fold(struct collector *collector)
 			session__forget_samples(&collector->session, samples, nr);
 			names__forget(&collector->names, process->identity.id);
 			rule_log__forget(&collector->rule_log, process->identity.id);
+			windows__forget(&collector->windows, process->identity.id);
 			collector->nr_released++;
 		}
 	}
@@ -328,6 +332,7 @@ void collector__close(struct collector *collector)
 	ring_buffer__free(collector->ring);
 	unwinder__close(&collector->unwinder);
 	stack_store__free(&collector->stacks);
+	windows__close(&collector->windows);
 	probes__free(&collector->probes);
 	session__close(&collector->session);
 	names__free(&collector->names);

@@ -19,6 +19,7 @@
 #include "session_stacks.h"
 #include "stack_store.h"
 #include "unwinder.h"
+#include "windows.h"
 
 struct options;
 struct ring_buffer;
@@ -45,6 +46,7 @@ struct collector {
 	struct rule_log rule_log;
 	bool lists_idle; /* the profile has the processes too that did nothing */
 	bool reads_params; /* glibc's own parameters are read at the end */
+	struct windows windows; /* unused without a budget */
 	struct ring_buffer *ring;
 	struct unwinder unwinder;
 	struct stack_store stacks;

@@ -9,7 +9,7 @@
 
 /* Windows whose own time, which is known for the whole run too, misses it by more are not alike. */
 #define ALIKE_ERRORS 3.3
-#define ALIKE_SHARE 0.05
+#define ALIKE_SHARE 0.08
 #define ALIKE_DILATION 0.03 /* above it, what a program does in a window is no measure */
 
 void estimate_sums__add(struct estimate_sums *sums, double x, double d, double weight)

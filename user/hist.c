@@ -14,6 +14,7 @@
 #include "log.h"
 #include "options.h"
 #include "output.h"
+#include "profile_estimate.h"
 #include "profile_symbols.h"
 #include "recording.h"
 #include "report.h"
@@ -25,7 +26,7 @@
 #define NS_PER_MS 1000000ULL
 #define NS_PER_S 1000000000ULL
 
-/* Until there is a budget: traps may take this share of the host's CPU time, over one second. */
+/* With no budget on the whole host: traps may take this share of the host's CPU time, over one second. */
 #define MOST_TRAP_PERCENT 5
 #define GUARD_SAMPLES 10 /* of 100 ms */
 
@@ -151,6 +152,7 @@ static int hist__record(struct hist *hist, FILE *out)
 	snapshot__free(&snapshot);
 	if (error)
 		return log__error(error, "no memory for the profile");
+	profile__estimate(&profile);
 	error = hist__read_symbols(hist, &profile);
 	if (!error)
 		error = recording__write(out, &profile, hist->symbols);
@@ -196,6 +198,8 @@ static int hist__report(struct hist *hist)
 	if (error)
 		log__error(error, "no memory for the profile");
 	else
+		profile__estimate(&profile);
+	if (!error)
 		error = hist__write(hist, &profile);
 	profile__free(&profile);
 	if (hist->options->interval_ns) {
@@ -213,8 +217,8 @@ static void hist__guard(struct hist *hist)
 	__u64 now_ns = clock__now_ns(), traps, cost_ns, most_ns;
 	unsigned int oldest;
 
-	if (hist->options->target != TARGET_ALL || collector->probes.detached ||
-	    !collector->trap_ns || now_ns < guard->next_ns)
+	if (hist->options->target != TARGET_ALL || hist->options->budget > 0 ||
+	    collector->probes.detached || !collector->trap_ns || now_ns < guard->next_ns)
 		return;
 	guard->next_ns = now_ns + 100 * NS_PER_MS;
 	traps = collector__traps(collector);
@@ -284,7 +288,8 @@ static int hist__loop(struct hist *hist)
 	int error = 0;
 
 	while (!error) {
-		error = collector__poll(&hist->collector, POLL_MS);
+		error = collector__poll(&hist->collector,
+					windows__due_ms(&hist->collector.windows, POLL_MS));
 		if (error)
 			return log__error(error, "the event ring cannot be read: %s",
 					  strerror(-error));
@@ -292,6 +297,10 @@ static int hist__loop(struct hist *hist)
 		progress__show(hist, now_ns);
 		if (hist__is_over(hist, now_ns))
 			break;
+		error = windows__poll(&hist->collector.windows);
+		if (error)
+			return log__error(error, "the windows' counts cannot be read: %s",
+					  strerror(-error));
 		hist__guard(hist);
 		error = hist__checkpoint(hist, now_ns);
 		if (error || !options->interval_ns || now_ns < next_ns)
@@ -311,6 +320,7 @@ static void hist__stop(struct hist *hist)
 
 	session__stop(&collector->session);
 	collector->end_ns = clock__now_ns();
+	windows__finish(&collector->windows);
 	probes__detach(&collector->probes);
 	progress__clear(hist);
 	if (session__finish(&collector->session))
@@ -329,6 +339,13 @@ static int hist__measure(struct hist *hist)
 	if (error)
 		return error;
 	collector->start_ns = clock__now_ns();
+	if (hist->options->budget > 0) {
+		error = windows__open(&collector->windows, collector, hist->options->budget);
+		if (error)
+			return log__error(error, "the windows of --budget cannot be planned: %s",
+					  strerror(-error));
+		collector->start_ns = clock__now_ns();
+	}
 	hist->next_checkpoint_ns = collector->start_ns + hist->options->checkpoint_ns;
 	session__start(&collector->session);
 	log__note("measuring");
@@ -362,6 +379,7 @@ static int hist__prepare(struct hist *hist)
 	collector->probes.depth = options->depth;
 	collector->lists_idle = options->view == VIEW_THRESHOLD && options->target == TARGET_ALL;
 	collector->reads_params = options->view == VIEW_THRESHOLD && !options->no_read;
+	collector->probes.windowed = options->budget > 0;
 	if (options->depth != DEPTH_KERNEL)
 		collector->trap_ns = probes__calibrate(&collector->probes);
 	error = targets__select(collector, options, &hist->command);

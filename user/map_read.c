@@ -17,8 +17,12 @@ static int map_read__batches(struct map_read *read)
 	while (!error) {
 		__u32 count = BATCH;
 
-		error = bpf_map_lookup_batch(read->fd, in, batch, read->keys, read->values, &count,
-					     NULL);
+		if (read->drain)
+			error = bpf_map_lookup_and_delete_batch(read->fd, in, batch, read->keys,
+								read->values, &count, NULL);
+		else
+			error = bpf_map_lookup_batch(read->fd, in, batch, read->keys, read->values,
+						     &count, NULL);
 		if (error && error != -ENOENT)
 			return error;
 		if (read->nr + count > room) {

@@ -3,6 +3,7 @@
 #ifndef ALLOCPATH_MAP_READ_H
 #define ALLOCPATH_MAP_READ_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* A map that is read whole, and the array of its entries: a key each, and its value behind. */
@@ -12,6 +13,7 @@ struct map_read {
 	char *keys, *values; /* of a batch */
 	char *entries;
 	size_t nr;
+	bool drain; /* what is read is deleted */
 };
 
 /* Sorted. The array of entries is the caller's to free; after an error there is none. */

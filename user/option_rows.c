@@ -190,6 +190,26 @@ static int parse_probes(const struct given *given)
 	return refuse(given, "no such depth: there are kernel, entry and full");
 }
 
+static int parse_budget(const struct given *given)
+{
+	double percent;
+	char *end;
+
+	given->options->budget_given = true;
+	given->options->budget = 0;
+	if (strcmp(given->value, "none") == 0)
+		return 0;
+	errno = 0;
+	percent = strtod(given->value, &end);
+	if (*end == '%')
+		end++;
+	if (errno || end == given->value || *end || !(percent >= 0.01 && percent <= 50))
+		return refuse(given,
+			      "not a percentage from 0.01 to 50: give one as in 1%, or none");
+	given->options->budget = percent / 100;
+	return 0;
+}
+
 static int parse_group_by(const struct given *given)
 {
 	static const char *const names[] = {
@@ -284,6 +304,11 @@ const struct option_row option_rows[] = {
 	  .parse = parse_probes, .views = THRESHOLD, .live = 1 },
 	{ "no-read", 0, NULL, "do not read the library's own threshold from processes",
 	  SWITCH(no_read), .views = THRESHOLD, .live = 1 },
+	{ "budget", 0, "PCT",
+	  "attach allocation probes in windows, which take at\n"
+	  "most PCT of a thread's time; requests are then\n"
+	  "estimates. 1% on the whole host at entry, else none",
+	  .parse = parse_budget, .views = HIST | RECORD, .live = 1 },
 	{ "min-size", 0, "N", "only requests of N bytes and more; 4K is 4096", BYTES(min_size),
 	  .views = HIST | RECORD, .live = 1 },
 	{ "max-size", 0, "N", "only requests of N bytes and less", BYTES(max_size),

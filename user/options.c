@@ -12,6 +12,7 @@
 #define DEFAULT_TOP 5
 #define DEFAULT_FRAMES 127
 #define DEFAULT_SAMPLE_BYTES (512 << 10)
+#define DEFAULT_BUDGET 0.01 /* on the whole host at depth entry */
 
 /* From where the help explains. */
 #define HELP_COLUMN 24
@@ -248,6 +249,12 @@ static int check_contradictions(const struct options *options)
 	if (options->depth == DEPTH_KERNEL && (options->min_size || options->max_size != ~0ULL))
 		return log__error(-1, "--min-size and --max-size choose requests, which "
 				      "--probes kernel does not see: use --probes entry");
+	if (options->budget > 0 && options->depth == DEPTH_KERNEL)
+		return log__error(-1, "--budget bounds allocation probes, and --probes kernel has "
+				      "none: leave one of them out");
+	if (options->budget > 0 && options->depth == DEPTH_FULL)
+		return log__error(-1, "--probes full follows every block, which windows cannot: "
+				      "use --budget none, or --probes entry");
 	if (options->depth == DEPTH_FULL && options->target == TARGET_ALL)
 		return log__error(-1, "--probes full is refused system-wide without sampling: "
 				      "name processes with -p, -n, --cgroup or -- CMD, or use "
@@ -298,6 +305,10 @@ int options__parse(int argc, char **argv, struct options *options)
 		options->takes_stacks = false;
 	if (!options->sample_bytes_given && options->target != TARGET_COMMAND)
 		options->sample_bytes = DEFAULT_SAMPLE_BYTES;
+	if (!options->budget_given && options->target == TARGET_ALL &&
+	    options->depth == DEPTH_ENTRY &&
+	    (options->view == VIEW_HIST || options->view == VIEW_RECORD))
+		options->budget = DEFAULT_BUDGET;
 	options->exit_status = 0;
 	return 0;
 }

@@ -40,6 +40,8 @@ struct options {
 	__u64 checkpoint_ns; /* of VIEW_RECORD; 0: at the end only */
 	unsigned int count; /* intervals; 0: until the end */
 	enum probe_depth depth;
+	double budget; /* share of time that allocation probes may take, 0.01 for 1 %; 0: no bound */
+	bool budget_given; /* else the default of the target and depth holds */
 	__u64 min_size, max_size; /* of the requests that are counted, inclusive */
 	enum group_by group_by;
 	enum sort_key sort;

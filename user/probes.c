@@ -53,6 +53,38 @@ static bool function__has_return_probe(const struct allocator_function *function
 	       !function->is_new;
 }
 
+/* The entries that depth entry probes; free is not looked at. */
+static int site_list__of_entries(struct site_list *sites, const struct allocator_file *file,
+				 __u32 number)
+{
+	for (size_t i = 0; i < file->nr_functions; i++) {
+		const struct allocator_function *function = &file->functions[i];
+
+		if (function->function == FUNCTION_FREE)
+			continue;
+		if (sites->nr >= MAX_SITES)
+			return -E2BIG;
+		sites->offsets[sites->nr] = function->site_offset;
+		sites->cookies[sites->nr++] =
+			COOKIE_MAKE(number, function->function, function->site_address);
+	}
+	return 0;
+}
+
+int probes__attach_again(struct probes *probes, size_t number, pid_t pid)
+{
+	struct probed_file *file = &probes->files[number];
+	struct site_list sites = {};
+	char path[64];
+	int error;
+
+	error = site_list__of_entries(&sites, file->file, (__u32)number);
+	if (error)
+		return error;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
+	return probes__attach_for(probes, file, UPROBE_ENTRY, path, &sites, pid);
+}
+
 /*
  * Depth entry: one link for all allocation functions. Depth full: a session for these, which is
  * entry and return in one, or one link each where the kernel has none; and free by its entry.
@@ -113,7 +145,7 @@ static int probes__attach(struct probes *probes, struct probed_file *file, __u32
 
 /* Takes the file over. */
 static int probes__add(struct probes *probes, struct allocator_file *file, struct file_id id,
-		       const struct file_key *key, const char *openable, const char *shown)
+		       const struct file_key *key, int fd, const char *openable, const char *shown)
 {
 	struct probed_file *files, *probed;
 	__u32 number = probes->nr_files;
@@ -133,6 +165,7 @@ static int probes__add(struct probes *probes, struct allocator_file *file, struc
 	probed = &files[number];
 	memset(probed, 0, sizeof(*probed));
 	probed->file = file;
+	probed->fd = -1;
 	probed->id = id;
 	probed->path = strdup(shown);
 	if (!probed->path) {
@@ -142,6 +175,12 @@ static int probes__add(struct probes *probes, struct allocator_file *file, struc
 	error = session__describe_file(probes->session, number, key, file);
 	if (!error)
 		error = probes__attach(probes, probed, number, openable);
+	if (!error && probes->windowed) {
+		/* It can be done: once more in each window. */
+		probed_file__detach(probed);
+		probed->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		error = probed->fd < 0 ? -errno : 0;
+	}
 	if (error) {
 		probed_file__detach(probed);
 		allocator_file__free(file);
@@ -172,7 +211,7 @@ static int probes__add_once(struct probes *probes, struct allocator_file *file, 
 	}
 	added = file_set__add(&probes->probed, (struct file_id){ key.device, key.inode });
 	if (added == 1)
-		return probes__add(probes, file, id, &key, openable, shown);
+		return probes__add(probes, file, id, &key, fd, openable, shown);
 	allocator_file__free(file);
 	return added;
 }
@@ -360,6 +399,8 @@ void probes__free(struct probes *probes)
 	probes__detach(probes);
 	for (size_t i = 0; i < probes->nr_files; i++) {
 		allocator_file__free(probes->files[i].file);
+		if (probes->files[i].fd >= 0)
+			close(probes->files[i].fd);
 		free(probes->files[i].path);
 	}
 	for (size_t i = 0; i < probes->nr_refusals; i++) {

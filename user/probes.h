@@ -24,6 +24,7 @@ struct probed_file {
 	struct bpf_link **links; /* one a probe, on kernels without uprobe_multi */
 	size_t nr_links;
 	__u64 since_ns; /* CLOCK_MONOTONIC */
+	int fd; /* with a budget: to attach it by, again and again; else -1 */
 };
 
 struct refused_file {
@@ -43,6 +44,7 @@ struct probes {
 	size_t nr_files;
 	struct refused_file *refusals;
 	size_t nr_refusals;
+	bool windowed; /* attached in windows only */
 	bool detached;
 	__u64 detached_ns;
 };
@@ -81,6 +83,12 @@ int probes__consider_host(struct probes *probes);
 
 /* Nanoseconds that one trap costs here, by our own function; 0: could not be measured. */
 __u64 probes__calibrate(struct probes *probes);
+
+/*
+ * Attaches one file for a window, in everyone or (pid not 0) in one process; another thread may do
+ * the same with another file. 0 or -errno.
+ */
+int probes__attach_again(struct probes *probes, size_t number, pid_t pid);
 
 /* Detaches; afterwards no probe is hit any more. May be called twice. */
 void probes__detach(struct probes *probes);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "profile.h"
+#include "profile_estimate.h"
 
 /* Counters are __u64 only (asserted in contract.h), so they add and subtract as an array. */
 #define NR_COUNTERS (sizeof(struct process_counters) / sizeof(__u64))
@@ -69,6 +70,7 @@ static const char *const loss_names[NR_LOSSES] = {
 	[LOSS_STACKS_FULL] = "stacks_full",
 	[LOSS_STACK_RING_FULL] = "stack_ring_full",
 	[LOSS_SAMPLES_FULL] = "samples_full",
+	[LOSS_WINDOW_ROWS_FULL] = "window_rows_full",
 };
 
 static const char *const event_kind_names[NR_EVENT_KINDS] = {
@@ -149,6 +151,7 @@ void profile_process__free(struct profile_process *process)
 	free(process->allocator);
 	free(process->sizes);
 	free(process->calls);
+	free(process->shares);
 	for (size_t i = 0; i < process->nr_mappings; i++) {
 		free(process->mappings[i].path);
 		free(process->mappings[i].build_id);
@@ -322,6 +325,13 @@ int profile_process__add(struct profile_process *into, const struct profile_proc
 	add_fields(&into->counters, &from->counters, NR_COUNTERS);
 	if (into->rule && from->rule)
 		profile_rule__add(into->rule, from->rule);
+	into->is_estimated |= from->is_estimated;
+	into->requests_estimate = estimate__sum(into->requests_estimate, from->requests_estimate);
+	into->bytes_estimate = estimate__sum(into->bytes_estimate, from->bytes_estimate);
+	into->windows.counted += from->windows.counted;
+	into->windows.counted_bytes += from->windows.counted_bytes;
+	into->windows.dilated += from->windows.dilated;
+	into->nr_shares = 0; /* their windows are not those of one process any more */
 	into->live_count += from->live_count;
 	into->live_bytes += from->live_bytes;
 	into->members += from->members;
@@ -479,6 +489,7 @@ static void subtract_run(struct profile *now, const struct profile *before)
 	subtract_fields(&now->cost.traps, &before->cost.traps, 1);
 	subtract_fields(&now->cost.bpf_run_ns, &before->cost.bpf_run_ns, 1);
 	subtract_fields(&now->cost.bpf_skipped, &before->cost.bpf_skipped, 1);
+	profile_budget__subtract(&now->budget, &before->budget);
 	now->cost.own_cpu_s -= before->cost.own_cpu_s;
 }
 
@@ -503,6 +514,7 @@ int profile__subtract(struct profile *now, const struct profile *before)
 		if (!process)
 			continue;
 		subtract_fields(&process->counters, &old->counters, NR_COUNTERS);
+		profile_process__subtract_windows(process, old);
 		subtract_sizes(process, old);
 	}
 	free(by_id);

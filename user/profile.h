@@ -11,6 +11,7 @@
 
 #include "contract.h"
 #include "profile_rule.h"
+#include "profile_windows.h"
 #include "stack.h"
 #include "unwind.h"
 
@@ -105,6 +106,11 @@ struct profile_process {
 	struct profile_sample *samples; /* where stacks are taken */
 	size_t nr_samples;
 	struct profile_rule *rule; /* NULL: its threshold was not followed */
+	struct profile_windows windows; /* with a budget, and if it is no fold or group */
+	struct profile_share *shares; /* by size class */
+	size_t nr_shares;
+	bool is_estimated; /* requests are estimates, see profile_estimate.h */
+	struct estimate requests_estimate, bytes_estimate;
 };
 
 struct profile_function {
@@ -154,6 +160,7 @@ struct profile {
 	size_t nr_refusals;
 	struct profile_process *processes;
 	size_t nr_processes;
+	struct profile_budget budget;
 	bool has_stacks; /* false: none were asked for, and processes have no samples */
 	__u64 sample_bytes; /* between requests whose stacks are taken, on average; 0: each one's is */
 	struct profile_object *objects;

@@ -86,6 +86,22 @@ static char *copy_or_null(const char *text)
 	return text ? strdup(text) : NULL;
 }
 
+static int profile_build__windows(struct collector *collector, const struct process *process,
+				  struct profile_process *made)
+{
+	const struct profile_share *shares;
+	size_t nr = windows__of(&collector->windows, process, &made->windows, &shares);
+
+	if (!nr)
+		return 0;
+	made->shares = calloc(nr, sizeof(*shares));
+	if (!made->shares)
+		return -ENOMEM;
+	memcpy(made->shares, shares, nr * sizeof(*shares));
+	made->nr_shares = nr;
+	return 0;
+}
+
 int profile_build__process(struct collector *collector, const struct snapshot *snapshot,
 			   const struct process *process, struct profile_process *made)
 {
@@ -131,8 +147,8 @@ int profile_build__process(struct collector *collector, const struct snapshot *s
 	made->nr_sizes = nr;
 	if ((snapshot->nr_calls && profile_calls__add(snapshot, made)) ||
 	    (collector->takes_stacks && profile_stacks__add(snapshot, made)) ||
-
-	    profile_build__rule(collector, process, made)) {
+	    profile_build__rule(collector, process, made) ||
+	    profile_build__windows(collector, process, made)) {
 		profile_process__free(made);
 		return -ENOMEM;
 	}
@@ -267,6 +283,9 @@ static double profile_build__coverage(const struct collector *collector, __u64 a
 {
 	const struct probes *probes = &collector->probes;
 
+	if (collector->windows.collector && at_ns > collector->start_ns)
+		return collector->windows.budget.open_s /
+		       ((double)(at_ns - collector->start_ns) / 1e9);
 	if (!collector->detached_why || at_ns <= collector->start_ns)
 		return 1;
 	return (double)(probes->detached_ns - collector->start_ns) /
@@ -285,6 +304,7 @@ int collector__profile(struct collector *collector, const struct snapshot *snaps
 	profile->duration_s = (double)(snapshot->at_ns - collector->start_ns) / 1e9;
 	profile->coverage = profile_build__coverage(collector, snapshot->at_ns);
 	profile->detached_why = copy_or_null(collector->detached_why);
+	profile->budget = collector->windows.budget;
 	profile->nr_cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	memcpy(profile->events, snapshot->books.events, sizeof(profile->events));
 	memcpy(profile->losses, snapshot->books.losses, sizeof(profile->losses));

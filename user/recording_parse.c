@@ -7,6 +7,7 @@
 #include "recording.h"
 #include "recording_parse.h"
 #include "recording_rule.h"
+#include "recording_windows.h"
 
 /* Ten times what a host of 10,000 processes needs. */
 #define MAX_PROFILE_BYTES (256U << 20)
@@ -102,6 +103,8 @@ static int parse__run(struct recording_parse *parse, const Recording__Recording 
 		error = parse__text(parse, &part->detached_why, &profile->detached_why);
 	if (part->start_ns)
 		profile->start_ns = part->start_ns;
+	if (!error && part->budget)
+		error = recording_windows__parse_budget(part->budget, &profile->budget);
 	if (part->nr_cpus)
 		profile->nr_cpus = part->nr_cpus;
 	if (error || !cost)
@@ -333,6 +336,13 @@ static int parse__calls(struct recording_parse *parse, const Recording__Process 
 	return error;
 }
 
+static int parse__windows(struct recording_parse *parse, const Recording__Windows *from,
+			  struct profile_process *process)
+{
+	process->shares = recording_parse__room(parse, from->n_share, sizeof(*process->shares));
+	return process->shares ? recording_windows__parse(from, process) : -ENOMEM;
+}
+
 static int parse__process(struct recording_parse *parse, const Recording__Process *from,
 			  struct profile_process *process)
 {
@@ -369,6 +379,8 @@ static int parse__process(struct recording_parse *parse, const Recording__Proces
 		error = parse__calls(parse, from, process);
 	if (!error && from->rule)
 		error = recording_rule__parse(parse, from->rule, &process->rule);
+	if (!error && from->windows)
+		error = parse__windows(parse, from->windows, process);
 	return error;
 }
 

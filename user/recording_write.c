@@ -9,6 +9,7 @@
 #include "recording.h"
 #include "recording_names.h"
 #include "recording_rule.h"
+#include "recording_windows.h"
 #include "report.h"
 
 #define NR_EVENTS (NR_EVENT_KINDS * NR_OUTCOMES)
@@ -36,6 +37,7 @@ static void put_run(struct pprof *pprof, const struct profile *profile)
 {
 	Recording__Recording recording = RECORDING__RECORDING__INIT;
 	Recording__Cost cost = RECORDING__COST__INIT;
+	Recording__Budget budget;
 
 	recording.version = RECORDING_VERSION;
 	recording.tool = bytes_of("allocpath " ALLOCPATH_VERSION);
@@ -53,6 +55,9 @@ static void put_run(struct pprof *pprof, const struct profile *profile)
 	cost.has_bpf_run = profile->cost.has_bpf_run;
 	cost.bpf_skipped = profile->cost.bpf_skipped;
 	recording.cost = &cost;
+	recording_windows__fill_budget(&budget, &profile->budget);
+	if (profile->budget.share > 0)
+		recording.budget = &budget;
 	put_part(pprof, &recording);
 }
 
@@ -162,6 +167,7 @@ struct process_parts {
 	Recording__Call *calls, **call_list;
 	Recording__CallerMapping *mappings, **mapping_list;
 	struct recording_rule *rule;
+	struct recording_windows windows;
 };
 
 static int process_parts__make(struct process_parts *parts, const struct profile_process *from)
@@ -175,7 +181,7 @@ static int process_parts__make(struct process_parts *parts, const struct profile
 	if (!parts->sizes || !parts->size_list || !parts->calls || !parts->call_list ||
 	    !parts->mappings || !parts->mapping_list)
 		return -ENOMEM;
-	return 0;
+	return from->is_estimated ? recording_windows__fill(&parts->windows, from) : 0;
 }
 
 static void process_parts__free(struct process_parts *parts)
@@ -187,6 +193,7 @@ static void process_parts__free(struct process_parts *parts)
 	free(parts->mappings);
 	free(parts->mapping_list);
 	recording_rule__free(parts->rule);
+	recording_windows__free(&parts->windows);
 }
 
 static void fill_sizes(Recording__Process *process, struct process_parts *parts,
@@ -291,6 +298,8 @@ static int put_process(struct pprof *pprof, const struct profile_process *from)
 	}
 	if (!error) {
 		process.rule = parts.rule ? recording_rule__message(parts.rule) : NULL;
+		if (from->is_estimated)
+			process.windows = &parts.windows.message;
 		put_part(pprof, &recording);
 	}
 	process_parts__free(&parts);

@@ -8,6 +8,7 @@
 #include "json.h"
 #include "report.h"
 #include "report_stacks.h"
+#include "report_estimate.h"
 
 #define SCHEMA 1
 
@@ -152,6 +153,7 @@ static void write_sizes(struct json *json, const struct profile_process *process
 		json__u64(json, "max", size_class__max(size->size_class));
 		json__u64(json, "count", count);
 		json__u64(json, "bytes", size->row.bytes);
+		report_estimate__write_json_share(json, process, size->size_class);
 		for (int path = 0; path < NR_PATHS; path++)
 			json__u64(json, path__name(path_order[path]),
 				  size->row.count[path_order[path]]);
@@ -177,6 +179,7 @@ static void write_requests(struct json *json, const struct profile_process *proc
 	json__u64(json, "bytes", profile_process__request_bytes(process));
 	json__u64(json, "failed", process->counters.failed);
 	json__u64(json, "unknown_result", process->counters.unknown_result);
+	report_estimate__write_json(json, process);
 	json__end_object(json);
 	write_paths(json, process);
 	write_sizes(json, process);
@@ -391,6 +394,7 @@ int report_json__write(FILE *out, const struct profile *profile, unsigned int to
 	json__double(&json, "duration_s", profile->duration_s);
 	json__string(&json, "probes", probe_depth__name(profile->depth));
 	json__double(&json, "coverage", profile->coverage);
+	report_estimate__write_json_budget(&json, profile);
 	write_ledger(&json, profile);
 	write_cost(&json, profile);
 	write_attached(&json, profile);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "process_tables.h"
+#include "report_estimate.h"
 #include "report_process.h"
 #include "text.h"
 
@@ -8,6 +9,10 @@ static void write_requests(FILE *out, const struct profile_process *process, uns
 	const struct process_counters *counters = &process->counters;
 	char bytes[TEXT_CELL];
 
+	if (process->is_estimated) {
+		report_estimate__write(out, process, width);
+		return;
+	}
 	text__item(out, width, "requests", "%llu for %s; %llu failed, %llu with a result not known",
 		   profile_process__requests(process),
 		   text__bytes(bytes, sizeof(bytes), profile_process__request_bytes(process)),

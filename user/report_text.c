@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "report.h"
+#include "report_estimate.h"
 #include "report_process.h"
 #include "report_stacks.h"
 #include "report_trailer.h"
@@ -83,16 +84,32 @@ static bool print_unprobed(struct cell *cell, const void *row)
 	return process_of(row)->unprobed;
 }
 
+/* "~" before an estimate, ">" before a bound from below. */
+static void mark_estimate(struct cell *cell, const void *row, const struct estimate *estimate)
+{
+	char text[TEXT_CELL];
+
+	if (!process_of(row)->is_estimated || !profile_process__requests(process_of(row)))
+		return;
+	snprintf(text, sizeof(text), "%.*s", (int)sizeof(text) - 1, cell->text);
+	snprintf(cell->text, cell->size, "%c%s", estimate->kind == ESTIMATE_AT_LEAST ? '>' : '~',
+		 text);
+}
+
 static void print_requests(struct cell *cell, const void *row)
 {
-	if (!print_unprobed(cell, row))
-		cell__count(cell, profile_process__requests(process_of(row)));
+	if (print_unprobed(cell, row))
+		return;
+	cell__count(cell, profile_process__requests(process_of(row)));
+	mark_estimate(cell, row, &process_of(row)->requests_estimate);
 }
 
 static void print_asked(struct cell *cell, const void *row)
 {
-	if (!print_unprobed(cell, row))
-		cell__bytes(cell, profile_process__request_bytes(process_of(row)));
+	if (print_unprobed(cell, row))
+		return;
+	cell__bytes(cell, profile_process__request_bytes(process_of(row)));
+	mark_estimate(cell, row, &process_of(row)->bytes_estimate);
 }
 
 static void print_failed(struct cell *cell, const void *row)
@@ -304,6 +321,10 @@ static void write_head(FILE *out, const struct profile *profile, const struct te
 		fprintf(out, ", sorted by %s",
 			sort_key__name(sort_key__resolve(style->sort, profile->depth)));
 	putc('\n', out);
+	if (profile->budget.share > 0) {
+		report_estimate__write_budget(out, profile);
+		return;
+	}
 	if (profile->depth != DEPTH_KERNEL && profile->coverage < 1)
 		fprintf(out, "allocation probes were attached for %s of this time\n",
 			text__percent(share, sizeof(share), profile->coverage, 1));

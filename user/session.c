@@ -65,6 +65,8 @@ static void session__set_switches(struct session *session, const struct options 
 		if (rule_state__of_ourselves(&state))
 			memcpy((void *)&skeleton->rodata->command_rule, &state, sizeof(state));
 	}
+	skeleton->rodata->budgeted = options->budget > 0;
+	skeleton->data->window = !(options->budget > 0);
 	skeleton->rodata->min_size = options->min_size;
 	skeleton->rodata->max_size = options->max_size;
 	skeleton->rodata->page_size = sysconf(_SC_PAGESIZE);
@@ -344,6 +346,21 @@ void session__stop(struct session *session)
 void session__stop_probing(struct session *session)
 {
 	__atomic_store_n(&session->skeleton->data->probing, 0, __ATOMIC_SEQ_CST);
+}
+
+void session__open_window(struct session *session)
+{
+	__atomic_store_n(&session->skeleton->data->window, 1, __ATOMIC_SEQ_CST);
+}
+
+void session__close_window(struct session *session)
+{
+	__atomic_store_n(&session->skeleton->data->window, 0, __ATOMIC_SEQ_CST);
+}
+
+int session__close_calls(struct session *session)
+{
+	return session__iterate(session->skeleton->progs.close_window);
 }
 
 static void session__detach(struct session *session)

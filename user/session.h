@@ -53,6 +53,13 @@ void session__stop(struct session *session);
 /* The allocation probes are about to go: from here on no request is looked at. */
 void session__stop_probing(struct session *session);
 
+/* With a budget requests are looked at from the one to the other only; both are cheap. */
+void session__open_window(struct session *session);
+void session__close_window(struct session *session);
+
+/* Closes what is still open in the tasks after a window, in time for its rows. 0 or -errno. */
+int session__close_calls(struct session *session);
+
 /* Detaches the kernel side and closes what is still open in the tasks. After session__stop. */
 int session__finish(struct session *session);
 

@@ -46,6 +46,8 @@ void session__bound_maps(struct bpf_object *object, const struct options *option
 	}
 	if (!session__keeps_callers(options))
 		map__set_entries(object, "call_rows", 1);
+	if (!(options->budget > 0))
+		map__set_entries(object, "window_rows", 1);
 	if (!options->takes_stacks) {
 		for (size_t i = 0; i < sizeof(of_stacks) / sizeof(of_stacks[0]); i++)
 			map__set_entries(object, of_stacks[i], 1);

@@ -158,6 +158,28 @@ int session__read_calls(struct session *session, struct call_entry **entries, si
 	return error;
 }
 
+int session__drain_window(struct session *session, struct window_entry **entries, size_t *nr)
+{
+	struct map_read read = {
+		.fd = bpf_map__fd(session->skeleton->maps.window_rows),
+		.key_size = sizeof(struct size_key),
+		.value_size = sizeof(struct window_row),
+		.drain = true,
+	};
+	int error = map_read__sorted(&read, size_entry__compare);
+
+	*entries = (struct window_entry *)read.entries;
+	*nr = read.nr;
+	return error;
+}
+
+const struct process *session__process(const struct session *session, __u32 slot, __u32 id)
+{
+	const struct process *process = &session->processes[slot];
+
+	return slot < MAX_PROCESSES && process->identity.id == id ? process : NULL;
+}
+
 void session__forget_calls(struct session *session, const struct call_entry *entries, size_t nr)
 {
 	for (size_t i = 0; i < nr; i++)

@@ -50,6 +50,17 @@ struct call_entry {
 /* The same for callers, sorted by process and caller; while recording. */
 int session__read_calls(struct session *session, struct call_entry **entries, size_t *nr);
 
+struct window_entry {
+	struct size_key key;
+	struct window_row row;
+};
+
+/* The rows of the window that has ended, sorted as size rows; they are deleted. */
+int session__drain_window(struct session *session, struct window_entry **entries, size_t *nr);
+
+/* The process in a slot, or NULL if it is another by now. */
+const struct process *session__process(const struct session *session, __u32 slot, __u32 id);
+
 /* Deletes these. */
 void session__forget_calls(struct session *session, const struct call_entry *entries, size_t nr);
 

@@ -179,8 +179,8 @@ ENDINGS = {
     "process_full": (["--probes", "full", "-p", "{}"], signal.SIGINT),
     "process_entry": (["--probes", "entry", "-p", "{}"], signal.SIGTERM),
     "process_killed": (["--probes", "full", "-p", "{}"], signal.SIGKILL),
-    "host": (["-a"], signal.SIGINT),
-    "host_killed": (["-a"], signal.SIGKILL),
+    "host": (["-a", "--budget", "none"], signal.SIGINT),
+    "host_killed": (["-a", "--budget", "none"], signal.SIGKILL),
 }
 
 

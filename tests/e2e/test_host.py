@@ -89,7 +89,7 @@ def _lost(report):
 def _host_run(context, pause, between=lambda: None):
     """Short-lived processes for ten seconds of a host-wide run. (report, found, exact)"""
     kinds = [ShortLived(context, command) for command in SHORT_LIVED.values()]
-    tool = context.start_tool("-a", "-d", f"{HOST_S}s")
+    tool = context.start_tool("-a", "--budget", "none", "-d", f"{HOST_S}s")
     began = time.monotonic()
     while time.monotonic() < began + HOST_S - 2:
         for kind in kinds:
@@ -199,7 +199,7 @@ def libc_without_a_path(context, script):
     target = _text_check(context, before=["unshare", "-m", "sh", "-c", script,
                                           libc_copy.find(), directory])
     os.unlink(path)
-    tool = context.start_tool("-a")
+    tool = context.start_tool("-a", "--budget", "none")
     time.sleep(0.5)
     report = context.end_tool(tool, "entry")
     (process,) = report.processes_of(target.pid)

@@ -110,7 +110,8 @@ def command(context, depth):
 def host_in_pprof(context):
     """A recording of the host opens in every way; what it sums to is the report's."""
     path = context.file("host.pb.gz")
-    process = context.start([harness.ALLOCPATH, "record", "-o", path, "-d", "1s"])
+    process = context.start([harness.ALLOCPATH, "record", "-o", path, "-d", "1s",
+                             "--budget", "none"])
     # over the whole of it, start included, and slow enough for the guard
     work = "import time\nfor _ in range(40): x = [bytes(900) for i in range(100)]; time.sleep(0.05)"
     load = [context.start(["/usr/bin/python3", "-I", "-S", "-c", work]) for _ in range(3)]

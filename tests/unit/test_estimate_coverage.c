@@ -308,12 +308,14 @@ static void test_kind(const struct kind *kind)
 
 			for (int run = 0; run < runs; run++)
 				score__run(&score, kind, rates[i], lengths[j], program);
-			print_message("%-14s %8.0f/s %4.0f s: %d runs, intervals %d held %d (rms "
-				      "%.3f), shares %d held %d, bounds %d held %d\n",
-				      kind->name, rates[i], lengths[j], score.runs, score.intervals,
-				      score.held, sqrt(score.error / fmax(1, score.intervals)),
-				      score.shares, score.shares_held, score.bounds,
-				      score.bounds_held);
+			if (getenv("LONG"))
+				print_message(
+					"%-14s %8.0f/s %4.0f s: %d runs, intervals %d held %d (rms "
+					"%.3f), shares %d held %d, bounds %d held %d\n",
+					kind->name, rates[i], lengths[j], score.runs,
+					score.intervals, score.held,
+					sqrt(score.error / fmax(1, score.intervals)), score.shares,
+					score.shares_held, score.bounds, score.bounds_held);
 			is_bad |= is_too_few(score.held, score.intervals);
 			is_bad |= is_too_few(score.shares_held, score.shares);
 			is_bad |= is_too_few(score.bounds_held, score.bounds);
