@@ -8,7 +8,7 @@ from functools import cache
 import compare
 from harness import each, fail_if, program, test
 
-LIBRARY = program("libstacks.so")
+LIBRARY = "libstacks.so"
 ALL = ("--stacks", "1000000")
 
 # Innermost first, without the frames of libraries.
@@ -56,7 +56,7 @@ def _name(frame):
 
 def _chains(process):
     """The stacks of a process by the names of its test program's functions, libraries left out."""
-    directory = os.path.dirname(LIBRARY)
+    directory = os.path.dirname(program(LIBRARY))
     for stack in process["stacks"]["top"]:
         own = [frame for frame in stack["frames"] if frame["file"].startswith(directory)]
         names = [_name(frame) for frame in own]
@@ -95,7 +95,7 @@ def _books(report):
 @each({depth: depth for depth in ("entry", "full")})
 def known_chains(context, depth):
     """Also where return probes put a trampoline on the stack."""
-    report = context.measure([program("stacks"), LIBRARY], depth, options=ALL)
+    report = context.measure([program("stacks"), program(LIBRARY)], depth, options=ALL)
     parent = report.processes_of(report.processes[0]["pid"])[-1]
     children = [process for process in report.processes if process["ppid"] == parent["pid"]]
     if len(children) != 1:
