@@ -49,9 +49,12 @@ struct hist {
 };
 
 static volatile sig_atomic_t stop_signal;
+static volatile sig_atomic_t stop_again; /* once more, while the report is made */
 
 static void hist__on_signal(int signal)
 {
+	if (stop_signal)
+		stop_again = 1;
 	stop_signal = signal;
 }
 
@@ -99,6 +102,20 @@ static int hist__write_threshold(FILE *out, const struct profile *profile,
 	return report_threshold__write_text(out, profile, terminal__width(out), options->verbose);
 }
 
+/* Names for code, once for all reports of a run; a second signal ends the search for them. */
+static int hist__open_symbols(struct hist *hist, bool lines)
+{
+	const struct symbols_options options = {
+		.lines = lines,
+		.no_fetch = hist->options->view == VIEW_RECORD,
+		.cancel = &stop_again,
+	};
+
+	if (!hist->symbols)
+		hist->symbols = symbols__open(&options);
+	return hist->symbols ? 0 : -ENOMEM;
+}
+
 static int hist__write(struct hist *hist, struct profile *profile)
 {
 	const struct options *options = hist->options;
@@ -106,7 +123,7 @@ static int hist__write(struct hist *hist, struct profile *profile)
 	struct text_style style = {
 		.width = terminal__width(out),
 		.top = options->top,
-		.top_stacks = options->top_stacks,
+		.stacks = { .top = options->top_stacks },
 		.sort = options->sort,
 		.group_by = options->group_by,
 		.verbose = options->verbose,
@@ -114,12 +131,15 @@ static int hist__write(struct hist *hist, struct profile *profile)
 	int error;
 
 	error = profile__group(profile, options->group_by);
+	if (!error && options->top_stacks)
+		error = hist__open_symbols(hist, options->lines);
 	if (error)
 		return log__error(error, "no memory for the report");
+	style.stacks.symbols = hist->symbols;
 	if (options->view == VIEW_THRESHOLD)
 		error = hist__write_threshold(out, profile, options);
 	else if (options->json)
-		error = report_json__write(out, profile, options->top_stacks);
+		error = report_json__write(out, profile, &style.stacks);
 	else
 		error = report_text__write(out, profile, &style);
 	if (error)
@@ -131,11 +151,9 @@ static int hist__write(struct hist *hist, struct profile *profile)
 /* Names for the callers in a recording. Nothing is fetched: that can be done when it is read. */
 static int hist__read_symbols(struct hist *hist, const struct profile *profile)
 {
-	const struct symbols_options options = { .lines = true, .no_fetch = true };
+	int error = hist__open_symbols(hist, true);
 
-	if (!hist->symbols)
-		hist->symbols = symbols__open(&options);
-	return hist->symbols ? profile_symbols__read(profile, hist->symbols) : -ENOMEM;
+	return error ? error : profile_symbols__read(profile, hist->symbols);
 }
 
 /* What was measured so far, as it is, into the file of a recording. */
@@ -412,6 +430,7 @@ static int hist__run_from_file(struct hist *hist)
 	error = output__open(&hist->output, hist->options->output, false);
 	if (!error)
 		error = output__close(&hist->output, hist__write(hist, &profile));
+	symbols__close(hist->symbols);
 	profile__free(&profile);
 	return error;
 }

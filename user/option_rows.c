@@ -316,6 +316,8 @@ const struct option_row option_rows[] = {
 
 	{ "stacks", 0, "N", "the N stacks of each process that asked for most",
 	  .parse = parse_stacks, .views = HIST },
+	{ "lines", 0, NULL, "with --stacks: what was inlined, files and lines too", SWITCH(lines),
+	  .views = HIST },
 	{ "sample-bytes", 0, "N",
 	  "with stacks: of a request in N bytes on average\n"
 	  "(default 512K; with -- CMD 0, of each request)",

@@ -41,17 +41,18 @@ struct options {
 	unsigned int count; /* intervals; 0: until the end */
 	enum probe_depth depth;
 	double budget; /* share of time that allocation probes may take, 0.01 for 1 %; 0: no bound */
-	bool budget_given; /* else the default of the target and depth holds */
 	__u64 min_size, max_size; /* of the requests that are counted, inclusive */
 	enum group_by group_by;
 	enum sort_key sort;
 	unsigned int top;
 	bool depth_given;
+	bool budget_given; /* else the default of the target and depth holds */
 	bool no_read; /* of VIEW_THRESHOLD: glibc's own parameters are not read */
 	__u64 sample_bytes; /* between requests whose stacks are taken, on average; 0: each is */
 	__u32 max_frames; /* of a stack */
 	unsigned int top_stacks; /* of VIEW_HIST, for each process; 0: none */
 	bool takes_stacks, sample_bytes_given;
+	bool lines; /* of stacks: inlined functions, files and lines too */
 	bool json;
 	const char *output; /* NULL: stdout */
 	bool verbose;

@@ -49,6 +49,7 @@ struct profile_call {
 struct profile_object {
 	char *path; /* never NULL; "[jit]": code of no file, "[vdso]" */
 	char *build_id; /* hex; NULL: none */
+	int fd; /* of the file, the collector's and open as long as that; 0: none */
 };
 
 /* Offsets are in the file, of the instruction; of a caller: of the last byte of its call. */

@@ -62,7 +62,8 @@ struct renaming {
 	size_t frame_room, stack_room;
 };
 
-static __u32 renaming__add_object(struct renaming *renaming, const char *path, const char *build_id)
+static __u32 renaming__add_object(struct renaming *renaming, const char *path, const char *build_id,
+				  int fd)
 {
 	struct profile *profile = renaming->profile;
 	struct profile_object *objects, *object;
@@ -73,6 +74,7 @@ static __u32 renaming__add_object(struct renaming *renaming, const char *path, c
 	profile->objects = objects;
 	object = &objects[profile->nr_objects];
 	object->path = strdup(path);
+	object->fd = fd;
 	object->build_id = build_id ? strdup(build_id) : NULL;
 	if (!object->path || (build_id && !object->build_id)) {
 		free(object->path);
@@ -105,7 +107,7 @@ static __u32 renaming__object(struct renaming *renaming, __u32 number)
 
 	if (number == UNWIND_ANONYMOUS) {
 		if (!renaming->jit)
-			renaming->jit = renaming__add_object(renaming, "[jit]", NULL);
+			renaming->jit = renaming__add_object(renaming, "[jit]", NULL, 0);
 		return renaming->jit;
 	}
 	if (number >= MAX_UNWIND_FILES)
@@ -114,11 +116,12 @@ static __u32 renaming__object(struct renaming *renaming, __u32 number)
 		return renaming->objects[number];
 	file = &renaming->collector->unwinder.files[number];
 	if (!number || !file->path) {
-		object = renaming__add_object(renaming, "[unknown]", NULL);
+		object = renaming__add_object(renaming, "[unknown]", NULL, 0);
 	} else {
 		object = renaming__find_object(renaming, file);
 		if (!object)
-			object = renaming__add_object(renaming, file->path, file->build_id);
+			object = renaming__add_object(renaming, file->path, file->build_id,
+						      file->fd);
 	}
 	renaming->objects[number] = object;
 	return object;

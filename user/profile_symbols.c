@@ -3,7 +3,55 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
+
+/* NULL: the frame is of no file that is known. */
+static const struct profile_object *find_object(const struct profile *profile,
+						const struct profile_frame *frame)
+{
+	if (!frame->object || frame->object > profile->nr_objects)
+		return NULL;
+	return &profile->objects[frame->object - 1];
+}
+
+int profile_symbols__find(struct symbols *symbols, const struct profile *profile,
+			  const struct profile_process *process, const struct profile_frame *frame,
+			  struct frame_names *names)
+{
+	const struct profile_object *object = find_object(profile, frame);
+	struct symbol_object wanted;
+
+	*names = (struct frame_names){ 0 };
+	if (!symbols || !object)
+		return 0;
+	if (!strcmp(object->path, "[jit]"))
+		return symbols__jit_frames(symbols, (pid_t)process->pid, frame->offset,
+					   &names->frames, &names->nr_frames);
+	wanted = (struct symbol_object){
+		.path = object->path,
+		.build_id = object->build_id,
+		.fd = object->fd ? object->fd : -1,
+	};
+	return symbols__frames(symbols, &wanted, frame->offset, &names->frames, &names->nr_frames);
+}
+
+void profile_symbols__place(const struct profile *profile, const struct profile_frame *frame,
+			    char *text, size_t size)
+{
+	const struct profile_object *object = find_object(profile, frame);
+	const struct symbol_object nameless = { .path = object ? object->path : NULL };
+	size_t length;
+
+	if (!object) {
+		snprintf(text, size, "0x%llx", frame->offset);
+		return;
+	}
+	symbols__nameless(&nameless, frame->offset, text, size);
+	length = strlen(text);
+	if (object->build_id)
+		snprintf(text + length, size - length, " [%.12s]", object->build_id);
+}
 
 static int read_mapping(const struct profile_process *process,
 			const struct profile_mapping *mapping, struct symbols *symbols)

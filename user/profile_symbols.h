@@ -5,6 +5,23 @@
 #include "profile.h"
 #include "symbols.h"
 
+/* What a frame is called: its functions, or where it is. */
+struct frame_names {
+	const struct symbol_frame *frames; /* innermost first, the last is the one it is in */
+	size_t nr_frames; /* 0: no name was looked for */
+};
+
+/*
+ * The names of a frame of a process's stack; symbols NULL: none are looked for. 0 or -ENOMEM.
+ */
+int profile_symbols__find(struct symbols *symbols, const struct profile *profile,
+			  const struct profile_process *process, const struct profile_frame *frame,
+			  struct frame_names *names);
+
+/* "libc.so.6+0x98930 [93ac61ec5a8e]", with the build id's start, or an address: without a name. */
+void profile_symbols__place(const struct profile *profile, const struct profile_frame *frame,
+			    char *text, size_t size);
+
 /*
  * Reads the files that callers lie in while their processes live, through the mapping itself: the
  * path may be another file's by now, or here. 0 or -ENOMEM.

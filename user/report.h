@@ -7,11 +7,12 @@
 #include <stdio.h>
 
 #include "profile.h"
+#include "report_stacks.h"
 #include "sort.h"
 
 struct text_style {
 	unsigned int width; /* columns; below 80 counts as 80 */
-	unsigned int top_stacks; /* stacks of each of them; 0: none */
+	struct stack_style stacks; /* of each of them */
 	unsigned int top; /* processes whose histograms follow the table */
 	enum sort_key sort;
 	enum group_by group_by; /* what the profile was grouped by */
@@ -24,8 +25,8 @@ struct text_style {
  */
 int report_text__write(FILE *out, const struct profile *profile, const struct text_style *style);
 
-/* One document on one line, schema 1; with so many stacks of each process. */
-int report_json__write(FILE *out, const struct profile *profile, unsigned int top_stacks);
+/* One document on one line, schema 1. stacks: of each process; NULL: none. */
+int report_json__write(FILE *out, const struct profile *profile, const struct stack_style *stacks);
 
 /* 0, or a negative errno when anything written since the stream was opened went astray. */
 static inline int report__flush(FILE *out)

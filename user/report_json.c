@@ -364,7 +364,7 @@ static void write_touched(struct json *json, const struct profile_process *proce
 }
 
 static int write_process(struct json *json, const struct profile_process *process,
-			 const struct profile *profile, unsigned int top_stacks)
+			 const struct profile *profile, const struct stack_style *stacks)
 {
 	enum probe_depth depth = profile_process__depth(process, profile->depth);
 	int error;
@@ -377,13 +377,14 @@ static int write_process(struct json *json, const struct profile_process *proces
 	write_syscalls(json, &process->counters);
 	write_faults(json, process, depth);
 	write_touched(json, process, depth);
-	error = report_stacks__write_json(json, process, profile, top_stacks);
+	error = report_stacks__write_json(json, process, profile, stacks);
 	json__end_object(json);
 	return error;
 }
 
-int report_json__write(FILE *out, const struct profile *profile, unsigned int top_stacks)
+int report_json__write(FILE *out, const struct profile *profile, const struct stack_style *stacks)
 {
+	static const struct stack_style no_stacks;
 	struct json json = { .out = out };
 	int error = 0;
 
@@ -400,7 +401,8 @@ int report_json__write(FILE *out, const struct profile *profile, unsigned int to
 	write_attached(&json, profile);
 	json__begin_array(&json, "processes");
 	for (size_t i = 0; !error && i < profile->nr_processes; i++)
-		error = write_process(&json, &profile->processes[i], profile, top_stacks);
+		error = write_process(&json, &profile->processes[i], profile,
+				      stacks ? stacks : &no_stacks);
 	json__end_array(&json);
 	json__end_object(&json);
 	putc('\n', out);

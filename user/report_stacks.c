@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profile_symbols.h"
 #include "report_stacks.h"
 #include "text.h"
 
@@ -34,27 +35,36 @@ static int stack_sum__compare(const void *left, const void *right)
 	return (a->stack > b->stack) - (a->stack < b->stack);
 }
 
-static void write_frame(FILE *out, const struct profile *profile, const struct profile_frame *frame)
+/* A line for each function: what was inlined stands above what it was inlined into. */
+static void write_frame(FILE *out, const struct profile *profile, const struct profile_frame *frame,
+			const struct frame_names *names)
 {
-	const struct profile_object *object;
-	char tail[TEXT_CELL];
-	const char *name;
+	char place[512];
 
-	if (!frame->object || frame->object > profile->nr_objects) {
-		fprintf(out, "      0x%llx\n", frame->offset);
-		return;
+	for (size_t i = 0; i < names->nr_frames; i++) {
+		const struct symbol_frame *name = &names->frames[i];
+
+		if (!name->function)
+			continue;
+		fprintf(out, "      %s", name->function);
+		if (name->file)
+			fprintf(out, " (%s:%u)", name->file, name->line);
+		fputs(name->inlined ? " [inlined]\n" : "\n", out);
 	}
-	object = &profile->objects[frame->object - 1];
-	name = strrchr(object->path, '/');
-	text__tail(tail, sizeof(tail), name ? name + 1 : object->path);
-	text__clean(tail);
-	fprintf(out, "      %s+0x%llx\n", tail, frame->offset);
+	if (names->nr_frames && names->frames[names->nr_frames - 1].function)
+		return;
+	profile_symbols__place(profile, frame, place, sizeof(place));
+	text__clean(place);
+	fprintf(out, "      %s\n", place);
 }
 
-static void write_stack(FILE *out, const struct profile *profile, const struct stack_sum *sum)
+static int write_stack(FILE *out, const struct profile *profile,
+		       const struct profile_process *process, const struct stack_sum *sum,
+		       struct symbols *symbols)
 {
 	char bytes[TEXT_CELL], count[TEXT_CELL];
 	const struct profile_stack *stack;
+	int err = 0;
 
 	text__bytes(bytes, sizeof(bytes), sum->bytes);
 	text__count(count, sizeof(count), sum->count, false);
@@ -62,16 +72,22 @@ static void write_stack(FILE *out, const struct profile *profile, const struct s
 		profile->sample_bytes ? " (estimated)" : "");
 	if (!sum->stack) {
 		fputs("      [stack not kept]\n", out);
-		return;
+		return 0;
 	}
 	stack = &profile->stacks[sum->stack - 1];
-	for (__u32 i = 0; i < stack->nr_frames; i++)
-		write_frame(out, profile, &profile->frames[stack->first_frame + i]);
+	for (__u32 i = 0; !err && i < stack->nr_frames; i++) {
+		const struct profile_frame *frame = &profile->frames[stack->first_frame + i];
+		struct frame_names names;
+
+		err = profile_symbols__find(symbols, profile, process, frame, &names);
+		write_frame(out, profile, frame, &names);
+	}
 	if (STACK_STATUS(stack->status) != STACK_COMPLETE)
 		fprintf(out, "      [truncated: %s]\n",
 			stack_status__name(STACK_STATUS(stack->status)));
 	if (stack->status & STACK_HEURISTIC)
 		fputs("      [in part by frame pointer alone]\n", out);
+	return err;
 }
 
 /* By bytes, the largest first. The array is the caller's to free; NULL: no memory. */
@@ -98,9 +114,11 @@ static struct stack_sum *stack_sums__make(const struct profile_process *process,
 }
 
 int report_stacks__write(FILE *out, const struct profile_process *process,
-			 const struct profile *profile, unsigned int top)
+			 const struct profile *profile, const struct stack_style *style)
 {
+	unsigned int top = style->top;
 	struct stack_sum *sums;
+	int err = 0;
 	size_t nr;
 
 	if (!top || !process->nr_samples)
@@ -111,10 +129,10 @@ int report_stacks__write(FILE *out, const struct profile_process *process,
 	if (nr)
 		fprintf(out, "\n  stacks: the first %zu of %zu by bytes, innermost frame first\n",
 			nr < top ? nr : (size_t)top, nr);
-	for (size_t i = 0; i < nr && i < top; i++)
-		write_stack(out, profile, &sums[i]);
+	for (size_t i = 0; !err && i < nr && i < top; i++)
+		err = write_stack(out, profile, process, &sums[i], style->symbols);
 	free(sums);
-	return 0;
+	return err;
 }
 
 /* How the stacks that were taken have ended. */
@@ -152,10 +170,39 @@ static void write_ends(struct json *json, const struct stack_ends *ends)
 	json__end_object(json);
 }
 
-static void write_json_stack(struct json *json, const struct profile *profile,
-			     const struct stack_sum *sum)
+/* "functions": what it is called, innermost first; empty where it has no name. */
+static void write_json_frame(struct json *json, const struct profile *profile,
+			     const struct profile_frame *frame, const struct frame_names *names)
+{
+	bool known = frame->object && frame->object <= profile->nr_objects;
+
+	json__begin_object(json, NULL);
+	json__string(json, "file", known ? profile->objects[frame->object - 1].path : NULL);
+	json__string(json, "build_id", known ? profile->objects[frame->object - 1].build_id : NULL);
+	json__u64(json, "offset", frame->offset);
+	json__begin_array(json, "functions");
+	for (size_t i = 0; i < names->nr_frames; i++) {
+		const struct symbol_frame *name = &names->frames[i];
+
+		if (!name->function)
+			continue;
+		json__begin_object(json, NULL);
+		json__string(json, "name", name->function);
+		json__string(json, "source", name->file);
+		json__u64(json, "line", name->line);
+		json__bool(json, "inlined", name->inlined);
+		json__end_object(json);
+	}
+	json__end_array(json);
+	json__end_object(json);
+}
+
+static int write_json_stack(struct json *json, const struct profile *profile,
+			    const struct profile_process *process, const struct stack_sum *sum,
+			    struct symbols *symbols)
 {
 	const struct profile_stack *stack = sum->stack ? &profile->stacks[sum->stack - 1] : NULL;
+	int err = 0;
 
 	json__begin_object(json, NULL);
 	json__u64(json, "samples", sum->samples);
@@ -165,21 +212,20 @@ static void write_json_stack(struct json *json, const struct profile *profile,
 		     stack ? stack_status__name(STACK_STATUS(stack->status)) : "not_kept");
 	json__bool(json, "heuristic", stack && (stack->status & STACK_HEURISTIC));
 	json__begin_array(json, "frames");
-	for (__u32 i = 0; stack && i < stack->nr_frames; i++) {
+	for (__u32 i = 0; !err && stack && i < stack->nr_frames; i++) {
 		const struct profile_frame *frame = &profile->frames[stack->first_frame + i];
-		bool known = frame->object && frame->object <= profile->nr_objects;
+		struct frame_names names;
 
-		json__begin_object(json, NULL);
-		json__string(json, "file", known ? profile->objects[frame->object - 1].path : NULL);
-		json__u64(json, "offset", frame->offset);
-		json__end_object(json);
+		err = profile_symbols__find(symbols, profile, process, frame, &names);
+		write_json_frame(json, profile, frame, &names);
 	}
 	json__end_array(json);
 	json__end_object(json);
+	return err;
 }
 
 int report_stacks__write_json(struct json *json, const struct profile_process *process,
-			      const struct profile *profile, unsigned int top)
+			      const struct profile *profile, const struct stack_style *style)
 {
 	static const char *const kinds[NR_SAMPLE_KINDS] = {
 		[SAMPLE_REQUEST] = "request",
@@ -189,6 +235,7 @@ int report_stacks__write_json(struct json *json, const struct profile_process *p
 	};
 	struct stack_ends all = {}, of_kind[NR_SAMPLE_KINDS] = {};
 	struct stack_sum *sums;
+	int err = 0;
 	size_t nr;
 
 	if (!profile->has_stacks) {
@@ -214,10 +261,10 @@ int report_stacks__write_json(struct json *json, const struct profile_process *p
 	}
 	json__end_object(json);
 	json__begin_array(json, "top");
-	for (size_t i = 0; i < nr && i < top; i++)
-		write_json_stack(json, profile, &sums[i]);
+	for (size_t i = 0; !err && i < nr && i < style->top; i++)
+		err = write_json_stack(json, profile, process, &sums[i], style->symbols);
 	json__end_array(json);
 	json__end_object(json);
 	free(sums);
-	return 0;
+	return err;
 }

@@ -8,16 +8,24 @@
 #include "json.h"
 #include "profile.h"
 
-/* Writes the first so many by bytes of requests. 0 or -ENOMEM. */
+struct symbols;
+
+/* What is shown of stacks. */
+struct stack_style {
+	unsigned int top; /* so many of each process; 0: none */
+	struct symbols *symbols; /* NULL: code is offsets in its files */
+};
+
+/* Writes the first ones by bytes of requests. 0 or -ENOMEM. */
 int report_stacks__write(FILE *out, const struct profile_process *process,
-			 const struct profile *profile, unsigned int top);
+			 const struct profile *profile, const struct stack_style *style);
 
 /*
- * The member "stacks" of a process: how many were taken and how they ended, and the first so many by
+ * The member "stacks" of a process: how many were taken and how they ended, and the first ones by
  * bytes. 0 or -ENOMEM.
  */
 int report_stacks__write_json(struct json *json, const struct profile_process *process,
-			      const struct profile *profile, unsigned int top);
+			      const struct profile *profile, const struct stack_style *style);
 
 /* For people and JSON; "?" for a value out of range. */
 const char *stack_status__name(enum stack_status status);

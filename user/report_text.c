@@ -391,7 +391,7 @@ static int write_system(FILE *out, const struct profile *profile, const struct t
 			report_process__write(out, process, profile, style->width);
 		else
 			report_process__write_histograms(out, process, profile, style->width);
-		err = report_stacks__write(out, process, profile, style->top_stacks);
+		err = report_stacks__write(out, process, profile, &style->stacks);
 	}
 out:
 	free(sum.sizes);
@@ -411,7 +411,7 @@ int report_text__write(FILE *out, const struct profile *profile, const struct te
 	if (profile->nr_processes == 1) {
 		putc('\n', out);
 		report_process__write(out, &profile->processes[0], profile, fitted.width);
-		err = report_stacks__write(out, &profile->processes[0], profile, fitted.top_stacks);
+		err = report_stacks__write(out, &profile->processes[0], profile, &fitted.stacks);
 	} else if (profile->nr_processes) {
 		err = write_system(out, profile, &fitted);
 	} else {

@@ -27,6 +27,8 @@
 
 #define VDSO_BYTES 8192
 
+#define MAX_KEPT 256 /* descriptors; a run may have 1024 of all kinds */
+
 static void unwinder__set_state(struct unwinder *unwinder, __u32 number, __u32 state)
 {
 	__atomic_store_n(&unwinder->maps.files[number].state, state, __ATOMIC_RELEASE);
@@ -188,6 +190,8 @@ void unwinder__close(struct unwinder *unwinder)
 	for (size_t i = 0; unwinder->files && i < MAX_UNWIND_FILES; i++) {
 		free(unwinder->files[i].path);
 		free(unwinder->files[i].build_id);
+		if (unwinder->files[i].fd)
+			close(unwinder->files[i].fd);
 	}
 	free(unwinder->files);
 	stack_maps__close(&unwinder->maps);
@@ -207,6 +211,20 @@ static char *file__build_id(int fd)
 	return build_id;
 }
 
+/* As many as there may be; of a further file the path has to do. */
+static void unwinder__keep(struct unwinder *unwinder, struct code_file *file, int fd)
+{
+	int kept;
+
+	if (unwinder->nr_kept == MAX_KEPT)
+		return;
+	kept = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (kept < 0)
+		return;
+	file->fd = kept;
+	unwinder->nr_kept++;
+}
+
 /* Names the file, once, and queues it. A file that is waited for stays so when that fails. */
 static void unwinder__submit(struct unwinder *unwinder, __u32 number, int fd, const char *path)
 {
@@ -216,6 +234,7 @@ static void unwinder__submit(struct unwinder *unwinder, __u32 number, int fd, co
 	if (!file->path) {
 		file->path = strdup(path);
 		file->build_id = file__build_id(fd);
+		unwinder__keep(unwinder, file, fd);
 	}
 	unwinder__set_state(unwinder, number, UNWIND_FILE_WAITS);
 	error = unwind_builder__submit(unwinder->builder, number, fd);

@@ -21,6 +21,7 @@ struct unwind_builder;
 struct code_file {
 	char *path; /* NULL: it was gone before it could be looked at */
 	char *build_id; /* hex; NULL: none */
+	int fd; /* for the names of its functions, when it may be gone; 0: not kept */
 	__u64 nr_rows, build_ns;
 	size_t map_bytes;
 	int error; /* why it has no table */
@@ -42,6 +43,7 @@ struct unwinder {
 	struct code_file *files; /* MAX_UNWIND_FILES */
 	__u64 clock; /* in steps of UNWINDER_TICK_NS */
 	__u64 nr_evictions;
+	size_t nr_kept; /* descriptors of files */
 };
 
 #define UNWINDER_TICK_NS 100000000ULL

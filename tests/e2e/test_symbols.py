@@ -2,6 +2,7 @@
 """Symbols: each name is what addr2line and gdb say, or it is none; never a neighbour's."""
 
 import http.server
+import json
 import os
 import re
 import shutil
@@ -486,3 +487,78 @@ def a_recording_has_the_names_of_callers(context):
               r"M=\d+ strdup ", r"M=\d+ operator new\(unsigned long\) ",
               r"/named [0-9a-f]{40} \[FN\]\[FL\]\[LN\]\[IN\]"]
     fail_if([f"there is no {pattern}" for pattern in wanted if not re.search(pattern, raw)], raw)
+
+
+def _named_stacks(context, path, *options):
+    """[the names in a stack, innermost first, and what has none by its place] of each stack."""
+    output = context.file("report.json")
+    process = context.start([harness.ALLOCPATH, "hist", "--json", "--stacks", "1000", *options,
+                             "-o", output, "--", path, "20"])
+    if context.finish(process):
+        raise Failure("hist failed", context.stderr_of(process))
+    with open(output, encoding="utf-8") as report:
+        document = json.load(report)
+    stacks = []
+    for stack in document["processes"][0]["stacks"]["top"]:
+        names = []
+        for frame in stack["frames"]:
+            names += [function["name"] for function in frame["functions"]] or [
+                f"{os.path.basename(frame['file'] or '')}+{frame['offset']:#x}"]
+        stacks.append(names)
+    return stacks
+
+
+def _has_chain(stacks, *patterns):
+    """Is there a stack with these in a row?"""
+    for names in stacks:
+        for start in range(len(names) - len(patterns) + 1):
+            if all(re.search(pattern, name)
+                   for pattern, name in zip(patterns, names[start:])):
+                return True
+    return False
+
+
+@test
+def stacks_have_names(context):
+    """A library function called from three places, an inlined one, templates, a lambda."""
+    stacks = _named_stacks(context, program("named"), "--lines")
+    wanted = [("^malloc$", "strdup", f"^{place}_place$", "^main$")
+              for place in ("first", "second", "third")]
+    wanted += [("^malloc$", "^inner_inlined$", "^outer_inlined$", "^calls_inlined", "^main$"),
+               ("^operator new", r"leak_array<long>\(", "^main$"),
+               ("^operator new", r"leak_array<short>\(", "^main$"),
+               ("^operator new", r"^shop::Till::Till\(int\)", "^main$"),
+               ("^malloc$", r"^main::\{lambda\(int\)#1\}", "", "^main$")]
+    fail_if([f"no stack has {chain}" for chain in wanted if not _has_chain(stacks, *chain)],
+            *map(str, stacks[:8]))
+
+
+@test
+def stacks_of_a_stripped_program_have_places(context):
+    """What was stripped is its offset, what others export still has its name; none is wrong."""
+    path = _build(context, BUILDS["dwarf5"])
+    stripped = _strip(path)
+    low, size = functions(path)["first_place"]
+    stacks = _named_stacks(context, stripped)
+    base = os.path.basename(stripped)
+    places = [int(name.rpartition("+")[2], 16) + shift(path)
+              for names in stacks for name in names if name.startswith(f"{base}+")]
+    wrong = [f"{name}" for names in stacks for name in names
+             if re.search("_place|calls_inlined|leak_array|Till|Shelf", name)]
+    if not any(low <= place < low + size for place in places):
+        wrong.append("first_place is nowhere")
+    if not _has_chain(stacks, "^malloc$", "strdup", f"^{re.escape(base)}"):
+        wrong.append("strdup has lost its name")
+    fail_if(wrong, *map(str, stacks[:8]))
+
+
+@test
+def stacks_of_a_rust_program_have_names(context):
+    path = _build(context, BUILDS["rust"])
+    stacks = _named_stacks(context, path, "--lines")
+    wanted = [("^malloc$", "", "^named::leak_here", "^named::main"),
+              ("leak_here", "^named::main")]
+    if not any(_has_chain(stacks, *chain) for chain in wanted):
+        raise Failure("leak_here is nowhere", *map(str, stacks[:8]))
+    fail_if([f"hashes: {name}" for names in stacks for name in names
+             if re.search("17h[0-9a-f]{16}E|^_R", name)])

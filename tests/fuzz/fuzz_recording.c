@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return -1;
 	if (recording__read(fd, "fuzz", &profile))
 		return 0;
-	report_json__write(discard, &profile, 0);
+	report_json__write(discard, &profile, NULL);
 	report_text__write(discard, &profile, &style);
 	recording__write(discard, &profile, NULL);
 	profile__free(&profile);

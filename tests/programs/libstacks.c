@@ -4,7 +4,7 @@
 
 void stacks_call(void (*call)(size_t));
 
-__attribute__((noinline, noclone, used)) static void stacks_inner(void (*call)(size_t))
+__attribute__((noinline, used)) static void stacks_inner(void (*call)(size_t))
 {
 	call(1010);
 	__asm__ volatile("" ::: "memory");

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FUNCTION __attribute__((noinline, noclone, used)) static
+#define FUNCTION __attribute__((noinline, used)) static
 /* Keeps a call from becoming a jump. */
 #define STAY __asm__ volatile("" ::: "memory")
 

@@ -62,7 +62,7 @@ static char *json_of(const struct profile *profile)
 	FILE *out = open_memstream(&text, &size);
 
 	assert_non_null(out);
-	assert_int_equal(report_json__write(out, profile, 0), 0);
+	assert_int_equal(report_json__write(out, profile, NULL), 0);
 	fclose(out);
 	return text;
 }

@@ -77,7 +77,7 @@ static struct json_object *write_and_parse(const struct profile *profile)
 	FILE *out = open_memstream(&text, &size);
 
 	assert_non_null(out);
-	assert_int_equal(report_json__write(out, profile, 0), 0);
+	assert_int_equal(report_json__write(out, profile, NULL), 0);
 	fclose(out);
 	document = parse(text, size);
 	free(text);
@@ -148,7 +148,8 @@ static void assert_contract(struct json_object *document)
 	for (int loss = 0; loss < NR_LOSSES; loss++)
 		assert_keys(document, "lost", loss__name(loss));
 	assert_keys(document, "lost", "total");
-	assert_keys(document, "cost", "traps trap_ns own_cpu_s own_bytes bpf_run_ns bpf_skipped detached");
+	assert_keys(document, "cost",
+		    "traps trap_ns own_cpu_s own_bytes bpf_run_ns bpf_skipped detached");
 	assert_keys(document, "attached.0", "file build_id allocator functions since_s");
 	assert_keys(document, "attached.0.functions.0", "name offset site kind");
 	assert_keys(document, "not_attached.0", "file why");
@@ -419,7 +420,7 @@ static void test_full_disk(void **state)
 	(void)state;
 	assert_non_null(out);
 	sample__make(&profile, DEPTH_FULL);
-	assert_int_equal(report_json__write(out, &profile, 0), -ENOSPC);
+	assert_int_equal(report_json__write(out, &profile, NULL), -ENOSPC);
 	fclose(out);
 	profile__free(&profile);
 }
