@@ -256,9 +256,28 @@ git log -p --stat >/dev/null; git gc -q; cd ..
 
 REDIS = """
 redis-server --port 0 --unixsocket redis.sock --save '' --daemonize no >/dev/null &
-for i in $(seq 50); do redis-cli -s redis.sock ping >/dev/null 2>&1 && break; sleep 0.1; done
+until redis-cli -s redis.sock ping >/dev/null 2>&1; do sleep 0.1; done
 redis-benchmark -s redis.sock -n 3000 -c 10 -q -t set,lpush,hset,zadd,lrange_100 >/dev/null
 redis-cli -s redis.sock shutdown nosave >/dev/null; wait
+"""
+
+NGINX_CONF = """
+daemon off; master_process off; pid nginx.pid; error_log nginx.err; events {}
+http {
+	access_log nginx.log; client_body_temp_path body; proxy_temp_path proxy;
+	fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+	server { listen unix:nginx.sock; gzip on; gzip_types *;
+		location / { root .; autoindex on; } }
+}
+"""
+
+NGINX = """
+rm -f nginx.sock
+nginx -p . -c nginx.conf -e nginx.err &
+until curl -s --unix-socket nginx.sock http://x/ >/dev/null; do sleep 0.1; done
+curl -s --compressed --unix-socket nginx.sock 'http://x/nginx.conf?[1-300]' 'http://x/?[1-300]' \
+	>/dev/null
+kill -QUIT $(cat nginx.pid); wait
 """
 
 # 'It holds when' 1 and 2; what the program needs, its command, its files, and options
@@ -270,11 +289,13 @@ LONG = {
     "gxx": ("g++", "g++ -O2 -c source.cc -o /dev/null", {"source.cc": CXX_SOURCE},
             {"every": 29}),
     "redis": ("redis-server", REDIS, {}, {"every": 71, "quiet_first": True}),
+    "nginx": ("nginx", NGINX, {"nginx.conf": NGINX_CONF}, {"quiet_first": True}),
     "gdb": ("gdb", "gdb -nx -batch -ex 'break corner_callbacks' -ex run -ex bt -ex 'info functions "
             f"malloc' {program('corners')} >/dev/null 2>&1", {}, {"every": 101}),
     # libgcc ends at the JIT's code; so does hist, or it goes on by frame pointers
     "node": ("node", "node script.js", {"script.js": NODE},
-             {"every": 101, "whole": {"grown": 0.9}, "differences_of": _differences_up_to_jit}),
+             {"every": 101, "whole": {"request": 0.98, "grown": 0.9, "mapped": 0.9, "fault": 0.97},
+              "differences_of": _differences_up_to_jit}),
 }
 
 
