@@ -35,6 +35,7 @@ BUILD_PACKAGES := gcc make clang llvm libbpf-dev bpftool libelf-dev libdw-dev li
 TEST_PACKAGES := g++ golang-go libcap2-bin libcmocka-dev python3 strace sqlite3 git xz-utils \
 	libjemalloc2 libtcmalloc-minimal4 libgoogle-perftools4 libmimalloc2.0 musl-tools \
 	redis-server gdb libc6-dbg
+BENCH_PACKAGES := bpftrace linux-perf heaptrack valgrind redis-tools
 LONG_PACKAGES := dwz qemu-system-x86 libclang-rt-14-dev
 LINT_PACKAGES := clang-format clang-tidy libcmocka-dev
 
@@ -106,6 +107,9 @@ PACKAGES := $(BUILD_PACKAGES)
 ifneq ($(filter test check-long bench,$(MAKECMDGOALS)),)
 PACKAGES += $(TEST_PACKAGES)
 endif
+ifneq ($(filter bench,$(MAKECMDGOALS)),)
+PACKAGES += $(BENCH_PACKAGES)
+endif
 ifneq ($(filter check-long,$(MAKECMDGOALS)),)
 PACKAGES += $(LONG_PACKAGES)
 endif
@@ -129,10 +133,8 @@ test: $(O)/allocpath $(UNIT_TESTS) programs ## unit and end-to-end tests; as roo
 check-long: $(O)/allocpath $(UNIT_TESTS) programs $(FUZZERS) ## the tests that take longer
 	$(Q)O=$(O) tests/long.sh
 
-bench: $(O)/allocpath programs ## the benchmarks in tests/bench
-	$(Q)set -e; for bench in $(wildcard tests/bench/*.sh); do \
-		echo "== $$bench"; O=$(O) bash $$bench; \
-	done
+bench: $(O)/allocpath programs ## what measuring costs, against other tools; as root, half an hour
+	$(Q)O=$(O) /usr/bin/python3 -u tests/bench/bench.py $(BENCH)
 
 programs: $(PROGRAMS) $(PROGRAM_LIBRARIES) $(TOOLS) $(ALLOC) $(O)/noledger/librefalloc.so ## the programs that tests measure and use
 
