@@ -172,7 +172,7 @@ def app_commands(directory):
     """{name: words}"""
     database = os.path.join(directory, "sql")
     with open(database, "w", encoding="utf-8") as script:
-        script.write(SQL % 30000)
+        script.write(SQL % 300000)
     return {
         "python3 building objects": ["/usr/bin/python3", "-I", "-S", "-c", PYTHON % 100000],
         "cc1 of a gcc build": [
