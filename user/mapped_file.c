@@ -20,7 +20,8 @@ int mapped_file__path(pid_t pid, const struct maps_line *line, char *path, size_
 	if (!stat(path, &status) && status.st_ino == line->inode && !access(path, R_OK))
 		return 0;
 	/* The name alone may be another file's where the process is in a namespace of its own. */
-	snprintf(path, size, "%s", line->path);
+	if ((size_t)snprintf(path, size, "%s", line->path) >= size)
+		return -EACCES;
 	if (!stat(path, &status) && status.st_ino == line->inode &&
 	    status.st_dev == makedev(line->major, line->minor) && !access(path, R_OK))
 		return 0;
