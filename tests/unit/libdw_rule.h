@@ -13,10 +13,20 @@
 
 #include "unwind.h"
 
-#define LIBDW_FP 6
-#define LIBDW_BX 3
-#define LIBDW_SP 7
-#define LIBDW_RA 16
+/* DWARF's numbers of a machine's registers; -1: it has none that is kept. */
+struct libdw_machine {
+	int fp, bx, sp, ra;
+	bool has_link_register;
+};
+
+static const struct libdw_machine libdw_x86_64 = { .fp = 6, .bx = 3, .sp = 7, .ra = 16 };
+static const struct libdw_machine libdw_arm64 = {
+	.fp = 29,
+	.bx = -1,
+	.sp = 31,
+	.ra = 30,
+	.has_link_register = true,
+};
 
 static const struct unwind_rule libdw_unsupported = { .kind = UNWIND_UNSUPPORTED };
 
@@ -27,8 +37,10 @@ static bool libdw__is_plt(const Dwarf_Op *ops, size_t n)
 	       ops[6].atom == DW_OP_lit3 && ops[7].atom == DW_OP_shl && ops[8].atom == DW_OP_plus;
 }
 
-static bool libdw__cfa(Dwarf_Frame *frame, struct unwind_rule *rule)
+static bool libdw__cfa(Dwarf_Frame *frame, const struct libdw_machine *machine,
+		       struct unwind_rule *rule)
 {
+	int reg;
 	Dwarf_Op *ops;
 	size_t n;
 
@@ -36,15 +48,11 @@ static bool libdw__cfa(Dwarf_Frame *frame, struct unwind_rule *rule)
 		return false;
 	if (n == 1 && ops[0].atom == DW_OP_bregx) {
 		rule->cfa_offset = (__s32)ops[0].number2;
-		switch (ops[0].number) {
-		case LIBDW_SP:
-			rule->kind = UNWIND_SP;
-			return true;
-		case LIBDW_FP:
-			rule->kind = UNWIND_FP;
-			return true;
-		case LIBDW_BX:
-			rule->kind = UNWIND_BX;
+		reg = (int)ops[0].number;
+		if (reg == machine->sp || reg == machine->fp || reg == machine->bx) {
+			rule->kind = reg == machine->sp ? UNWIND_SP :
+				     reg == machine->fp ? UNWIND_FP :
+							  UNWIND_BX;
 			return true;
 		}
 		rule->kind = UNWIND_REGISTER;
@@ -57,10 +65,10 @@ static bool libdw__cfa(Dwarf_Frame *frame, struct unwind_rule *rule)
 		rule->cfa_add = ops[4].atom - DW_OP_lit0;
 		return true;
 	}
-	if (n < 2 || (ops[0].atom != DW_OP_breg6 && ops[0].atom != DW_OP_breg7) ||
-	    ops[1].atom != DW_OP_deref)
+	reg = ops[0].atom - DW_OP_breg0;
+	if (n < 2 || (reg != machine->fp && reg != machine->sp) || ops[1].atom != DW_OP_deref)
 		return false;
-	rule->kind = ops[0].atom == DW_OP_breg7 ? UNWIND_DEREF_SP : UNWIND_DEREF_FP;
+	rule->kind = reg == machine->sp ? UNWIND_DEREF_SP : UNWIND_DEREF_FP;
 	for (size_t i = 2; i < n; i++) {
 		if (ops[i].atom != DW_OP_plus_uconst)
 			return false;
@@ -70,14 +78,17 @@ static bool libdw__cfa(Dwarf_Frame *frame, struct unwind_rule *rule)
 }
 
 /* false: of a form that a rule cannot say. undefined: libdw's word for the outermost frame. */
-static bool libdw__slot(Dwarf_Frame *frame, const struct unwind_rule *rule, int reg, __u8 *slot,
-			__s16 *offset, bool *undefined)
+static bool libdw__slot(Dwarf_Frame *frame, const struct libdw_machine *machine,
+			const struct unwind_rule *rule, int reg, __u8 *slot, __s16 *offset,
+			bool *undefined)
 {
 	Dwarf_Op memory[3], *ops;
 	__s64 number = 0;
 	size_t n;
 
 	*undefined = false;
+	if (reg < 0)
+		return true;
 	if (dwarf_frame_register(frame, reg, memory, &ops, &n))
 		return false;
 	if (!n) {
@@ -87,7 +98,7 @@ static bool libdw__slot(Dwarf_Frame *frame, const struct unwind_rule *rule, int 
 	/* The frame address is pushed first in any case; an expression may leave it alone. */
 	if (ops[0].atom != DW_OP_call_frame_cfa || n > 2)
 		return false;
-	if (n == 2 && ops[1].atom == DW_OP_breg6) {
+	if (n == 2 && ops[1].atom == DW_OP_breg0 + machine->fp) {
 		number = (__s64)ops[1].number;
 		*slot = UNWIND_AT_FP;
 	} else {
@@ -102,21 +113,25 @@ static bool libdw__slot(Dwarf_Frame *frame, const struct unwind_rule *rule, int 
 	return *offset == number;
 }
 
-static struct unwind_rule libdw__rule(Dwarf_Frame *frame, bool is_signal)
+static struct unwind_rule libdw__rule(Dwarf_Frame *frame, const struct libdw_machine *machine,
+				      bool is_signal)
 {
-	struct unwind_rule rule = { 0 }, slots = { 0 };
-	bool undefined, known = libdw__cfa(frame, &rule);
+	struct unwind_rule rule = { 0 };
+	bool undefined, known = libdw__cfa(frame, machine, &rule);
 
-	known &= libdw__slot(frame, &rule, LIBDW_RA, &slots.ra_slot, &slots.ra_offset, &undefined);
+	known &= libdw__slot(frame, machine, &rule, machine->ra, &rule.ra_slot, &rule.ra_offset,
+			     &undefined);
 	if (undefined)
 		return (struct unwind_rule){ .kind = UNWIND_END };
 	if (is_signal)
 		return (struct unwind_rule){ .kind = UNWIND_SIGNAL };
-	known &= slots.ra_slot == UNWIND_AT_CFA && slots.ra_offset == -8;
-	rule.ra_slot = slots.ra_slot;
-	rule.ra_offset = slots.ra_offset;
-	known &= libdw__slot(frame, &rule, LIBDW_FP, &rule.fp_slot, &rule.fp_offset, &undefined);
-	known &= libdw__slot(frame, &rule, LIBDW_BX, &rule.bx_slot, &rule.bx_offset, &undefined);
+	known &= rule.ra_slot == UNWIND_AT_CFA ?
+			 machine->has_link_register || rule.ra_offset == -8 :
+			 machine->has_link_register;
+	known &= libdw__slot(frame, machine, &rule, machine->fp, &rule.fp_slot, &rule.fp_offset,
+			     &undefined);
+	known &= libdw__slot(frame, machine, &rule, machine->bx, &rule.bx_slot, &rule.bx_offset,
+			     &undefined);
 	return known ? rule : libdw_unsupported;
 }
 

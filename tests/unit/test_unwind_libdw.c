@@ -56,6 +56,10 @@ static const char *const paths[] = {
 	"/usr/lib/gcc/x86_64-linux-gnu/12/cc1plus",
 	LIBRARIES "libLLVM-14.so.1",
 	LIBRARIES "libclang-cpp.so.14",
+	/* of libc6-arm64-cross, where it is installed */
+	"/usr/aarch64-linux-gnu/lib/libc.so.6",
+	"/usr/aarch64-linux-gnu/lib/libm.so.6",
+	"/usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1",
 };
 
 struct file {
@@ -63,6 +67,7 @@ struct file {
 	Elf *elf;
 	Dwarf_CFI *cfi;
 	struct unwind_table table;
+	const struct libdw_machine *machine;
 	__u64 entry;
 	__u64 rows; /* of libdw */
 	__u64 bytes;
@@ -115,11 +120,13 @@ static void differs(const struct file *file, __u64 offset, const struct unwind_r
 	const struct unwind_rule *got =
 		&file->table.rules[unwind_table__find(&file->table, offset)];
 
-	fail_msg("%s+0x%llx: kind %u cfa %d %d fp %u %d bx %u %d, libdw: %u %d %d %u %d %u %d",
+	fail_msg("%s+0x%llx: kind %u cfa %d %d fp %u %d bx %u %d ra %u %d, libdw: %u %d %d %u %d "
+		 "%u %d %u %d",
 		 file->path, (unsigned long long)offset, got->kind, got->cfa_offset, got->cfa_add,
-		 got->fp_slot, got->fp_offset, got->bx_slot, got->bx_offset, wanted->kind,
-		 wanted->cfa_offset, wanted->cfa_add, wanted->fp_slot, wanted->fp_offset,
-		 wanted->bx_slot, wanted->bx_offset);
+		 got->fp_slot, got->fp_offset, got->bx_slot, got->bx_offset, got->ra_slot,
+		 got->ra_offset, wanted->kind, wanted->cfa_offset, wanted->cfa_add, wanted->fp_slot,
+		 wanted->fp_offset, wanted->bx_slot, wanted->bx_offset, wanted->ra_slot,
+		 wanted->ra_offset);
 }
 
 /* Every byte of [start, end) has this rule. */
@@ -169,7 +176,7 @@ static void check_segment(struct file *file, const GElf_Phdr *segment)
 		}
 		check_gap(file, gap, offset, bias);
 		assert_int_not_equal(dwarf_frame_info(frame, &from, &to, &is_signal), -1);
-		rule = libdw__rule(frame, is_signal);
+		rule = libdw__rule(frame, file->machine, is_signal);
 		free(frame);
 		assert_true(to > address);
 		until = (__u64)((__s64)to - bias);
@@ -193,6 +200,7 @@ static void check_file(struct file *file, int fd)
 	assert_non_null(file->elf);
 	assert_non_null(gelf_getehdr(file->elf, &header));
 	file->entry = header.e_entry;
+	file->machine = header.e_machine == EM_AARCH64 ? &libdw_arm64 : &libdw_x86_64;
 	file->cfi = dwarf_getcfi_elf(file->elf);
 	assert_non_null(file->cfi);
 	assert_int_equal(unwind_table__build(fd, &file->table), 0);
