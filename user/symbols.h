@@ -25,7 +25,7 @@ struct symbols_options {
 	const volatile sig_atomic_t *cancel; /* once it is not 0 nothing more is read; or NULL */
 };
 
-#define SYMBOLS_MAX_BYTES (96ULL << 20)
+#define SYMBOLS_MAX_BYTES (48ULL << 20)
 #define SYMBOLS_FETCH_MS 20000
 
 /* A file of code. Two that agree in build id are one, as are two without that agree in all. */
