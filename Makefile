@@ -3,6 +3,7 @@
 # make help lists the targets. Sources are found by wildcard; nothing is listed by hand.
 #
 #   user/X.proto -> O/X.pb-c.c, O/X.pb-c.h
+#   user/flame.js, .css -> O/flame_js.h, O/flame_css.h, as strings
 #   bpf/X.bpf.c -> O/X.bpf.o -> O/X.skel.h        (only .c files include a skeleton)
 #   user/*.c    -> O/user/*.o -> O/liballocpath.a (all but main.o) -> O/allocpath
 #   user/alloc/*.c -> O/alloc/*.o -> O/librefalloc.so, O/librefalloc.a   (knows nothing of the rest)
@@ -36,7 +37,7 @@ TEST_PACKAGES := g++ golang-go libcap2-bin libcmocka-dev python3 strace sqlite3 
 	libjemalloc2 libtcmalloc-minimal4 libgoogle-perftools4 libmimalloc2.0 musl-tools \
 	redis-server gdb libc6-dbg
 BENCH_PACKAGES := bpftrace linux-perf heaptrack valgrind redis-tools
-LONG_PACKAGES := dwz qemu-system-x86 libclang-rt-14-dev libc6-arm64-cross nginx-light curl nodejs
+LONG_PACKAGES := dwz qemu-system-x86 libclang-rt-14-dev libc6-arm64-cross nginx-light curl nodejs chromium
 LINT_PACKAGES := clang-format clang-tidy libcmocka-dev
 
 MACHINE := $(shell uname -m)
@@ -86,6 +87,8 @@ SKELETONS := $(BPF_NAMES:%=$(O)/%.skel.h)
 USER_SOURCES := $(wildcard user/*.c)
 PROTOS := $(patsubst user/%.proto,$(O)/%.pb-c.c,$(wildcard user/*.proto))
 USER_OBJECTS := $(USER_SOURCES:%.c=$(O)/%.o)
+# Text files that are built in as strings.
+TEXTS := $(O)/flame_js.h $(O)/flame_css.h
 LIB_OBJECTS := $(filter-out $(O)/user/main.o,$(USER_OBJECTS)) $(PROTOS:.c=.o)
 ALLOC_SOURCES := $(wildcard user/alloc/*.c)
 ALLOC := $(O)/librefalloc.so $(O)/librefalloc.a
@@ -152,7 +155,7 @@ bpf-size: $(BPF_NAMES:%=$(O)/%.bpf.o) ## instructions of each BPF program
 		awk '$$4 == "FUNC" { printf "%6d %s\n", $$3 / 8, $$8; sum += $$3 / 8 } \
 			END { printf "%6d total\n", sum }' | sort -n
 
-lint: $(SKELETONS) $(PROTOS) | $(READY) ## clang-format and clang-tidy; anything found is an error
+lint: $(SKELETONS) $(PROTOS) $(TEXTS) | $(READY) ## clang-format and clang-tidy; anything found is an error
 	$(Q)clang-format --dry-run -Werror $(FORMATTED)
 	$(Q)printf '%s\n' $(TIDIED) | xargs -P2 -I{} sh -c 'out=$$(clang-tidy --quiet {} -- \
 		-std=gnu11 -D_GNU_SOURCE -DALLOCPATH_VERSION=\"$(VERSION)\" -Wall -Wextra \
@@ -229,6 +232,15 @@ SKELETON_USERS := $(call including,skel\.h,$(USER_SOURCES) $(UNIT_SOURCES))
 $(SKELETON_USERS:%.c=$(O)/%.o): | $(SKELETONS)
 # Quick to make, and included by headers: every object waits for these.
 $(patsubst %.c,$(O)/%.o,$(USER_SOURCES) $(UNIT_SOURCES)): | $(PROTOS)
+
+# A line of text is a line of C; -e of its own for each escape.
+$(TEXTS): $(O)/flame_%.h: user/flame.%
+	$(call say,TEXT,$@)
+	@mkdir -p $(@D)
+	$(Q)(echo 'static const char flame_$*[] ='; \
+		sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $<; echo ';') >$@
+
+$(O)/user/flame_svg.o $(O)/fuzz/user/flame_svg.o: | $(TEXTS)
 
 # Each file makes its own; what one imports is there before any is compiled.
 $(O)/%.pb-c.c: user/%.proto | $(READY)

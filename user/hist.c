@@ -116,6 +116,31 @@ static int hist__open_symbols(struct hist *hist, bool lines)
 	return hist->symbols ? 0 : -ENOMEM;
 }
 
+/* Reports what went wrong. */
+static int hist__write_flame(struct hist *hist, FILE *out, const struct profile *profile)
+{
+	const struct options *options = hist->options;
+	enum flame_format format = flame__format_of(options->output);
+	int error;
+
+	if (!profile->has_stacks)
+		return log__error(-ENODATA, "%s has no stacks: record it with them",
+				  options->input ? options->input : "this profile");
+	error = hist__open_symbols(hist, true);
+	if (error)
+		return log__error(error, "no memory for the names of functions");
+	if (format == FLAME_RECORDING)
+		error = recording__write(out, profile, hist->symbols);
+	else
+		error = flame__write(out, profile, hist->symbols, &options->flame, format);
+	if (error)
+		return log__error(error, "the stacks cannot be written to %s: %s",
+				  hist->output.name, strerror(-error));
+	if (!options->flame.per_process)
+		return 0;
+	return flame__write_processes(profile, hist->symbols, &options->flame);
+}
+
 static int hist__write(struct hist *hist, struct profile *profile)
 {
 	const struct options *options = hist->options;
@@ -136,6 +161,8 @@ static int hist__write(struct hist *hist, struct profile *profile)
 	if (error)
 		return log__error(error, "no memory for the report");
 	style.stacks.symbols = hist->symbols;
+	if (options->view == VIEW_FLAME)
+		return hist__write_flame(hist, out, profile);
 	if (options->view == VIEW_THRESHOLD)
 		error = hist__write_threshold(out, profile, options);
 	else if (options->json)

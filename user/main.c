@@ -38,6 +38,7 @@ static const struct command_row command_rows[] = {
 	{ "record", "the same into a file, for hist -i and for pprof tools", run_with_options },
 	{ "threshold", "from which size on requests get mappings, and what moves it",
 	  run_with_options },
+	{ "flame", "whose calls ask for memory, or touch it, as a picture", run_with_options },
 	{ "doctor", "what this kernel, these rights and this host allow", run_with_options },
 };
 

@@ -244,6 +244,37 @@ static int parse_output(const struct given *given)
 	return 0;
 }
 
+static int parse_by(const struct given *given)
+{
+	for (int value = 0; value < NR_FLAME_VALUES; value++) {
+		if (strcmp(given->value, flame_value__name(value)) == 0) {
+			given->options->flame.settings.by = value;
+			return 0;
+		}
+	}
+	return refuse(given,
+		      "no such value: there are bytes, count, brk, mmap, faults and touched");
+}
+
+static int parse_directory(const struct given *given)
+{
+	if (!*given->value)
+		return refuse(given, "no directory: give its name");
+	given->options->flame.per_process = given->value;
+	return 0;
+}
+
+static int parse_min_width(const struct given *given)
+{
+	char *end;
+	double percent = strtod(given->value, &end);
+
+	if (end == given->value || *end || !(percent >= 0 && percent <= 100))
+		return refuse(given, "not a share: 0 to 100 percent, as in 0.5");
+	given->options->flame.min_width = percent;
+	return 0;
+}
+
 static int parse_input(const struct given *given)
 {
 	if (!*given->value)
@@ -261,12 +292,13 @@ static int parse_input(const struct given *given)
 #define RECORD (1U << VIEW_RECORD)
 #define DOCTOR (1U << VIEW_DOCTOR)
 #define THRESHOLD (1U << VIEW_THRESHOLD)
-#define ALL (HIST | RECORD | DOCTOR | THRESHOLD)
-#define MEASURES .views = HIST | RECORD | THRESHOLD, .live = 1
+#define FLAME (1U << VIEW_FLAME)
+#define ALL (HIST | RECORD | DOCTOR | THRESHOLD | FLAME)
+#define MEASURES .views = HIST | RECORD | THRESHOLD | FLAME, .live = 1
 
 const struct option_row option_rows[] = {
 	{ .heading = "Which processes (all of the host, where none of these is given):",
-	  .views = HIST | RECORD | THRESHOLD },
+	  .views = HIST | RECORD | THRESHOLD | FLAME },
 	{ NULL, 'p', "PID[,PID...]", "these processes", .parse = parse_pids, MEASURES },
 	{ "children", 0, NULL, "with -p: their descendants too", SWITCH(children), MEASURES },
 	{ NULL, 'n', "COMM", "processes of this name", .parse = parse_comm, MEASURES },
@@ -276,10 +308,10 @@ const struct option_row option_rows[] = {
 	/* Not for getopt, which ends at it. */
 	{ "", 0, "-- CMD ARGS...", "run CMD, measure it and its descendants", MEASURES },
 	{ NULL, 'i', "FILE", "none: the recording in FILE", .parse = parse_input,
-	  .views = HIST | THRESHOLD },
+	  .views = HIST | THRESHOLD | FLAME },
 
 	{ .heading = "How long (until Ctrl-C or the end of CMD, where -d is not given):",
-	  .views = HIST | RECORD | THRESHOLD },
+	  .views = HIST | RECORD | THRESHOLD | FLAME },
 	{ NULL, 'd', "DURATION", "as in 500ms, 10s, 2m", TIME(duration_ns), MEASURES },
 	{ "interval", 0, "T", "a report every T, each of its own interval", TIME(interval_ns),
 	  .views = HIST, .live = 1 },
@@ -288,14 +320,14 @@ const struct option_row option_rows[] = {
 	{ "checkpoint", 0, "T", "write the file every T too, for when allocpath is killed",
 	  TIME(checkpoint_ns), .views = RECORD },
 
-	{ .heading = "What:", .views = HIST | RECORD | THRESHOLD },
+	{ .heading = "What:", .views = HIST | RECORD | THRESHOLD | FLAME },
 	{ "probes", 0, "DEPTH",
 	  "kernel: system calls and page faults; costs least\n"
 	  "entry:  and allocation functions, for sizes and paths\n"
 	  "        (default)\n"
 	  "full:   and returns and frees, for homes, releases and\n"
 	  "        live blocks; not for the whole host",
-	  .parse = parse_probes, .views = HIST | RECORD, .live = 1 },
+	  .parse = parse_probes, .views = HIST | RECORD | FLAME, .live = 1 },
 	{ "probes", 0, "DEPTH",
 	  "kernel: the break, and what can be read (default of -a)\n"
 	  "entry:  and requests, for the bracket\n"
@@ -310,9 +342,9 @@ const struct option_row option_rows[] = {
 	  "estimates. 1% on the whole host at entry, else none",
 	  .parse = parse_budget, .views = HIST | RECORD, .live = 1 },
 	{ "min-size", 0, "N", "only requests of N bytes and more; 4K is 4096", BYTES(min_size),
-	  .views = HIST | RECORD, .live = 1 },
+	  .views = HIST | RECORD | FLAME, .live = 1 },
 	{ "max-size", 0, "N", "only requests of N bytes and less", BYTES(max_size),
-	  .views = HIST | RECORD, .live = 1 },
+	  .views = HIST | RECORD | FLAME, .live = 1 },
 
 	{ "stacks", 0, "N", "the N stacks of each process that asked for most",
 	  .parse = parse_stacks, .views = HIST },
@@ -322,9 +354,28 @@ const struct option_row option_rows[] = {
 	  "with stacks: of a request in N bytes on average\n"
 	  "(default 512K; with -- CMD 0, of each request)",
 	  .parse = parse_sample_bytes, .field = offsetof(struct options, sample_bytes),
-	  .views = HIST | RECORD, .live = 1 },
+	  .views = HIST | RECORD | FLAME, .live = 1 },
 	{ "max-frames", 0, "N", "of a stack, 1 to 511 (default 127)", .parse = parse_max_frames,
-	  .views = HIST | RECORD, .live = 1 },
+	  .views = HIST | RECORD | FLAME, .live = 1 },
+
+	{ .heading = "Picture:", .views = FLAME },
+	{ "by", 0, "VALUE",
+	  "bytes: asked for (default)      count:   requests\n"
+	  "brk:   the break grown by       mmap:    mapped\n"
+	  "faults                          touched: first touched",
+	  .parse = parse_by, .views = FLAME },
+	{ NULL, 'o', "FILE", "FILE.svg, .folded, .json or .pb.gz; else folded to stdout",
+	  .parse = parse_output, .views = FLAME },
+	{ "per-process", 0, "DIR", "a picture of each process too, in this directory",
+	  .parse = parse_directory, .views = FLAME },
+	{ "min-width", 0, "PCT", "what is narrower is not drawn (default 0.1)",
+	  .parse = parse_min_width, .views = FLAME },
+	{ "reverse", 0, NULL, "from the innermost function to its callers",
+	  SWITCH(flame.settings.reverse), .views = FLAME },
+	{ "keep-allocator", 0, NULL, "malloc and what it calls stay innermost",
+	  SWITCH(flame.settings.keep_allocator), .views = FLAME },
+	{ "verbose", 'v', NULL, "what is probed and what is not, as it comes", SWITCH(verbose),
+	  .views = FLAME },
 
 	{ .heading = "Report:", .views = HIST | DOCTOR | THRESHOLD },
 	{ .heading = "Recording:", .views = RECORD },

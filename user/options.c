@@ -11,6 +11,7 @@
 
 #define DEFAULT_TOP 5
 #define DEFAULT_FRAMES 127
+#define DEFAULT_MIN_WIDTH 0.1 /* percent */
 #define DEFAULT_SAMPLE_BYTES (512 << 10)
 #define DEFAULT_BUDGET 0.01 /* on the whole host at depth entry */
 
@@ -24,10 +25,8 @@
 #define MAX_OPTIONS 64
 
 static const char *const view_names[] = {
-	[VIEW_HIST] = "hist",
-	[VIEW_RECORD] = "record",
-	[VIEW_DOCTOR] = "doctor",
-	[VIEW_THRESHOLD] = "threshold",
+	[VIEW_HIST] = "hist",		[VIEW_RECORD] = "record", [VIEW_DOCTOR] = "doctor",
+	[VIEW_THRESHOLD] = "threshold", [VIEW_FLAME] = "flame",
 };
 
 /* One row of help: "  -v, --verbose         text", the text's lines below each other. */
@@ -90,6 +89,14 @@ static void print_help(enum view view)
 			"the library's own rule predicts it, and as it is read from the process; what\n"
 			"moved it, what that costs, and which setting would spare it. As root, but for\n"
 			"-i, which reads a file of allocpath record --probes full.\n",
+		[VIEW_FLAME] =
+			"Usage: allocpath flame [-p PID[,PID...] | -n COMM | --cgroup PATH | -a |\n"
+			"                        -- CMD ARGS...] [OPTION...] [-o FILE]\n"
+			"       allocpath flame -i FILE [OPTION...] [-o FILE]\n\n"
+			"Shows whose calls ask for memory, or touch it: stacks by the programs' own\n"
+			"unwind tables, merged from the root on. FILE.svg is a picture to zoom and search\n"
+			"in a browser, FILE.folded (and stdout) lines for flamegraph.pl, FILE.json a tree,\n"
+			"FILE.pb.gz a recording. As root, but for -i.\n",
 	};
 
 	printf("%s", intros[view]);
@@ -231,6 +238,12 @@ static int check_contradictions(const struct options *options)
 				      "what to measure, or leave out -i");
 	if (options->view == VIEW_RECORD && !options->output)
 		return log__error(-1, "record needs a file to write: give -o FILE");
+	if (options->view == VIEW_FLAME && options->depth == DEPTH_KERNEL &&
+	    options->flame.settings.by <= FLAME_COUNT && !options->input)
+		return log__error(-1,
+				  "--by %s is of requests, which --probes kernel does not see: "
+				  "use --by brk, mmap, faults or touched",
+				  flame_value__name(options->flame.settings.by));
 	if (options->children && options->target == TARGET_COMMAND)
 		return log__error(-1, "--children goes with -p only: "
 				      "the descendants of CMD are always followed");
@@ -285,6 +298,7 @@ int options__parse(int argc, char **argv, struct options *options)
 		.max_size = ~0ULL,
 		.top = DEFAULT_TOP,
 		.max_frames = DEFAULT_FRAMES,
+		.flame = { .min_width = DEFAULT_MIN_WIDTH },
 		.exit_status = EXIT_USAGE,
 	};
 	for (int view = VIEW_HIST; view < NR_VIEWS; view++)
@@ -301,6 +315,8 @@ int options__parse(int argc, char **argv, struct options *options)
 		options->depth = options->target == TARGET_ALL ? DEPTH_KERNEL : DEPTH_FULL;
 	if (check_contradictions(options))
 		return -1;
+	if (options->view == VIEW_FLAME)
+		options->takes_stacks = true;
 	if (options->input)
 		options->takes_stacks = false;
 	if (!options->sample_bytes_given && options->target != TARGET_COMMAND)

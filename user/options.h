@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include "flame.h"
 #include "profile.h"
 #include "sort.h"
 
@@ -19,6 +20,7 @@ enum view {
 	VIEW_RECORD,
 	VIEW_DOCTOR,
 	VIEW_THRESHOLD,
+	VIEW_FLAME,
 	NR_VIEWS,
 };
 
@@ -53,6 +55,7 @@ struct options {
 	unsigned int top_stacks; /* of VIEW_HIST, for each process; 0: none */
 	bool takes_stacks, sample_bytes_given;
 	bool lines; /* of stacks: inlined functions, files and lines too */
+	struct flame_options flame; /* of VIEW_FLAME */
 	bool json;
 	const char *output; /* NULL: stdout */
 	bool verbose;

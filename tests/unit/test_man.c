@@ -18,7 +18,7 @@
 #include "options.h"
 
 #define MAN "user/allocpath.8"
-#define MAX_OPTIONS 64
+#define MAX_OPTIONS 256
 
 /* Options, each as the page writes it: "Fl d Ar DURATION", "Fl v , Fl -verbose". */
 struct page {
@@ -75,7 +75,7 @@ static void add_man_line(struct page *page, const char *line)
 static int set_up(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
-	static char *const commands[] = { "hist", "record", "doctor", "threshold" };
+	static char *const commands[] = { "hist", "record", "doctor", "threshold", "flame" };
 	char line[512];
 	FILE *file;
 	int saved;

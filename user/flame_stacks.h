@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From the stacks of a profile to a tree of named functions. */
+#ifndef ALLOCPATH_FLAME_STACKS_H
+#define ALLOCPATH_FLAME_STACKS_H
+
+#include "flame_tree.h"
+#include "profile.h"
+#include "symbols.h"
+
+/* What the width of a frame is. */
+enum flame_value {
+	FLAME_BYTES, /* asked for */
+	FLAME_COUNT, /* requests */
+	FLAME_BRK, /* bytes by which the break was raised */
+	FLAME_MMAP, /* bytes of anonymous mappings that were made */
+	FLAME_FAULTS, /* page faults */
+	FLAME_TOUCHED, /* bytes first touched, by who touched them */
+	NR_FLAME_VALUES,
+};
+
+/* As --by has it, and as a title has it: "bytes asked for". */
+const char *flame_value__name(enum flame_value value);
+const char *flame_value__title(enum flame_value value);
+bool flame_value__is_bytes(enum flame_value value);
+
+struct flame_settings {
+	enum flame_value by;
+	bool reverse; /* from the innermost function to its callers */
+	bool keep_allocator; /* functions of the allocator itself too */
+};
+
+/*
+ * Adds a process: its name, below that its stacks. The sum is the process's exact total. 0 or
+ * -ENOMEM.
+ */
+int flame_stacks__add(struct flame_tree *tree, const struct profile *profile,
+		      const struct profile_process *process, struct symbols *symbols,
+		      const struct flame_settings *settings);
+
+#endif
