@@ -365,6 +365,16 @@ int probes__consider_host(struct probes *probes)
 	return error;
 }
 
+int probes__attach_own(struct probes *probes)
+{
+	__u64 offset = calibrate__offset(), cookie = COOKIE_MAKE(0, FUNCTION_CALIBRATE, 0);
+
+	if (!offset || !probes->session->features.multi)
+		return -EOPNOTSUPP;
+	return uprobe__attach(bpf_program__fd(session__program(probes->session, UPROBE_ENTRY)),
+			      UPROBE_ENTRY, "/proc/self/exe", &offset, &cookie, 1, getpid());
+}
+
 __u64 probes__calibrate(struct probes *probes)
 {
 	__u64 cookie = COOKIE_MAKE(0, FUNCTION_CALIBRATE, 0);

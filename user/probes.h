@@ -85,10 +85,15 @@ int probes__consider_host(struct probes *probes);
 __u64 probes__calibrate(struct probes *probes);
 
 /*
- * Attaches one file for a window, in everyone or (pid not 0) in one process; another thread may do
- * the same with another file. 0 or -errno.
+ * Attaches one file for a window, in everyone or (pid not 0) in one process. 0 or -errno.
  */
 int probes__attach_again(struct probes *probes, size_t number, pid_t pid);
+
+/*
+ * A probe on our own function alone, for who wants the kernel's locks of attaching warm: the first
+ * attach after a while waits some 15 ms in them, before any probe stands. Descriptor or -errno.
+ */
+int probes__attach_own(struct probes *probes);
 
 /* Detaches; afterwards no probe is hit any more. May be called twice. */
 void probes__detach(struct probes *probes);

@@ -13,8 +13,6 @@
 #include "window_edge.h"
 #include "windows.h"
 
-#define MAX_ATTACHERS 16
-
 #define CANARY_CALLS 4
 #define CANARY_MOST_NS 250000000ULL /* the tail is not looked for beyond */
 #define CANARY_QUIET_NS 1000000ULL /* without a slow batch it is over */
@@ -40,14 +38,6 @@ static int thread__start(pthread_t *thread, void *(*run)(void *), void *context)
 	return -error;
 }
 
-struct attacher {
-	pthread_t thread;
-	struct probes *probes;
-	size_t first, step; /* files */
-	__u64 cpu_ns;
-	bool started;
-};
-
 static void probes__attach_file(struct probes *probes, size_t number)
 {
 	int error = 0;
@@ -59,16 +49,6 @@ static void probes__attach_file(struct probes *probes, size_t number)
 	if (error)
 		log__note("%s is not probed in this window: %s", probes->files[number].path,
 			  strerror(-error));
-}
-
-static void *attacher__run(void *context)
-{
-	struct attacher *attacher = context;
-
-	for (size_t i = attacher->first; i < attacher->probes->nr_files; i += attacher->step)
-		probes__attach_file(attacher->probes, i);
-	attacher->cpu_ns = thread__cpu_ns();
-	return NULL;
 }
 
 /* Nanoseconds of a batch of allocations. */
@@ -84,30 +64,19 @@ static __u64 canary__batch_ns(void)
 	return clock__now_ns() - begin_ns;
 }
 
-void window_edge__attach(struct windows *windows, double *cpu_s)
+double window_edge__attach(struct windows *windows, double *cpu_s)
 {
 	struct probes *probes = &windows->collector->probes;
-	size_t nr = probes->nr_files < MAX_ATTACHERS ? probes->nr_files : MAX_ATTACHERS;
-	struct attacher attachers[MAX_ATTACHERS];
-	__u64 before_ns = thread__cpu_ns(), cpu_ns = 0;
+	__u64 before_ns = thread__cpu_ns(), begin_ns;
 
-	for (size_t i = 1; i < nr; i++) {
-		attachers[i] = (struct attacher){ .probes = probes, .first = i, .step = nr };
-		attachers[i].started =
-			!thread__start(&attachers[i].thread, attacher__run, &attachers[i]);
-	}
-	for (size_t i = 0; i < probes->nr_files; i += nr)
+	windows->warming = probes__attach_own(probes);
+	begin_ns = clock__now_ns();
+	for (size_t i = 0; i < probes->nr_files; i++)
 		probes__attach_file(probes, i);
-	for (size_t i = 1; i < nr; i++) {
-		if (attachers[i].started)
-			pthread_join(attachers[i].thread, NULL);
-		else
-			attacher__run(&attachers[i]);
-		cpu_ns += attachers[i].started ? attachers[i].cpu_ns : 0;
-	}
 	windows->own_calls_hit = canary__batch_ns() >
 				 CANARY_CALLS * windows->collector->trap_ns / 2;
-	*cpu_s = (double)(cpu_ns + thread__cpu_ns() - before_ns) / 1e9;
+	*cpu_s = (double)(thread__cpu_ns() - before_ns) / 1e9;
+	return (double)begin_ns / 1e9;
 }
 
 struct closer {
@@ -138,6 +107,11 @@ static void windows__take_links(struct windows *windows)
 	free(windows->closing);
 	windows->nr_closing = 0;
 	windows->closing = calloc(nr + 1, sizeof(int));
+	if (windows->warming >= 0 && windows->closing)
+		windows->closing[windows->nr_closing++] = windows->warming;
+	else if (windows->warming >= 0)
+		close(windows->warming);
+	windows->warming = -1;
 	for (size_t i = 0; i < probes->nr_files; i++) {
 		struct probed_file *file = &probes->files[i];
 

@@ -5,8 +5,12 @@
 
 struct windows;
 
-/* Attaches all files, each on a thread of its own. *cpu_s is the CPU time that it took. */
-void window_edge__attach(struct windows *windows, double *cpu_s);
+/*
+ * Attaches all files, one after the other: on threads they would wait for one another in the
+ * kernel, 7 ms instead of 1.2 for four files. *cpu_s is the CPU time that it took; returns
+ * when the first of them may have been attached.
+ */
+double window_edge__attach(struct windows *windows, double *cpu_s);
 
 /* Begins to detach all, and does not wait: each link waits for the kernel some 17 ms. */
 void window_edge__detach(struct windows *windows);

@@ -313,11 +313,11 @@ static int windows__run(struct windows *windows)
 {
 	struct collector *collector = windows->collector;
 	struct session *session = &collector->session;
-	double begin_s = now_s(), start_s, end_s, cpu_s, tail_s = -1;
+	double begin_s, start_s, end_s, cpu_s, tail_s = -1;
 	bool measures = windows->budget.nr % MEASURE_EVERY == 0;
 	int error;
 
-	window_edge__attach(windows, &cpu_s);
+	begin_s = window_edge__attach(windows, &cpu_s);
 	windows__read_clocks(windows, true);
 	session__open_window(session);
 	start_s = now_s();
@@ -349,17 +349,18 @@ static int windows__run(struct windows *windows)
 
 int windows__open(struct windows *windows, struct collector *collector, double budget)
 {
-	double begin_s = now_s(), attached_s, cpu_s, tail_s;
+	double begin_s, attached_s, cpu_s, tail_s;
 	__u64 seed = clock__now_ns();
 
 	windows->collector = collector;
+	windows->warming = -1;
 	windows->budget.share = budget;
 	windows->costs.nr_cpus = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		log__note("no random numbers from the kernel: windows start by the clock");
 	window_plan__init(&windows->plan, budget, seed);
 	/* One window that counts nothing, for its costs. */
-	window_edge__attach(windows, &cpu_s);
+	begin_s = window_edge__attach(windows, &cpu_s);
 	attached_s = now_s();
 	window_edge__detach(windows);
 	tail_s = window_edge__tail_s(windows);

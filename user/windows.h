@@ -36,6 +36,7 @@ struct windows {
 	size_t nr_closers;
 	__u64 closers_cpu_ns;
 	double closed_s; /* when that began */
+	int warming; /* descriptor of our own function's link while attached, or below 0 */
 	bool own_calls_hit; /* while attached: this process is probed as all are */
 	double busy_s; /* of the host's CPUs, when it was last looked at */
 	double busy_at_s;

@@ -220,7 +220,9 @@ def summarize(samples, unit):
     rows = {}
     for name, values in samples.items():
         ratios = [value / base for value, base in zip(values, samples["none"])]
-        quartiles = statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else [values[0]] * 3
+        quartiles = [values[0]] * 3
+        if len(values) > 1:
+            quartiles = statistics.quantiles(values, n=4, method="inclusive")
         rows[name] = {
             "median": statistics.median(values), "low": quartiles[0], "high": quartiles[2],
             "ratio": statistics.median(ratios), "unit": unit, "values": values,
