@@ -131,6 +131,7 @@ struct estimate estimate__total(const struct estimate_input *input)
 	/* Own time is what traps leave of it: how much less, if each costs the most that it may? */
 	trap = estimate.value *
 	       ((1 - input->dilation) / (1 - input->dilation * (1 + ESTIMATE_TRAP_ERROR)) - 1);
+	half += input->clock_error * estimate.value;
 	estimate.kind = ESTIMATE_INTERVAL;
 	estimate.low = estimate.value - half - trap;
 	estimate.high = estimate.value + half + trap;

@@ -21,6 +21,7 @@ static struct estimate_input process__input(const struct profile_process *proces
 		.counted = of_bytes ? windows->counted_bytes : windows->counted,
 		.whole_d = windows->whole_d,
 		.dilation = process__dilation(process),
+		.clock_error = ESTIMATE_CLOCK_ERROR,
 	};
 }
 
