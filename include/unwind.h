@@ -86,7 +86,7 @@ struct unwind_page {
 };
 
 /*
- * How a recorded stack ends. Names in user/profile.c. Anything but STACK_COMPLETE is part of a
+ * How a recorded stack ends; the numbers stand in recordings. Names in user/report_stacks.c. Anything but STACK_COMPLETE is part of a
  * stack, and is shown as such.
  */
 enum stack_status {

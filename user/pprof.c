@@ -64,6 +64,14 @@ void pprof__put(struct pprof *pprof, const Pprof__Profile *part)
 		pprof->error = errno ? -errno : -EIO;
 }
 
+void pprof__put_recording(struct pprof *pprof, Recording__Recording *recording)
+{
+	Pprof__Profile part = PPROF__PROFILE__INIT;
+
+	part.recording = recording;
+	pprof__put(pprof, &part);
+}
+
 void pprof__set_types(struct pprof *pprof, const struct pprof_type *types, size_t nr, size_t shown)
 {
 	Pprof__Profile part = PPROF__PROFILE__INIT;

@@ -80,6 +80,9 @@ __s64 pprof__string(struct pprof *pprof, const char *text);
 /* Writes a part: any fields of Profile. */
 void pprof__put(struct pprof *pprof, const Pprof__Profile *part);
 
+/* Writes a part of our own message. */
+void pprof__put_recording(struct pprof *pprof, Recording__Recording *recording);
+
 /* Writes what is left. 0, or the first error. */
 int pprof__close(struct pprof *pprof);
 

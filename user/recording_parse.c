@@ -7,6 +7,7 @@
 #include "recording.h"
 #include "recording_parse.h"
 #include "recording_rule.h"
+#include "recording_stacks.h"
 #include "recording_windows.h"
 
 /* Ten times what a host of 10,000 processes needs. */
@@ -22,8 +23,7 @@ void *recording_parse__room(struct recording_parse *parse, size_t nr, size_t siz
 	return calloc(nr + 1, size);
 }
 
-/* Room for one more behind nr elements; their array doubles at each power of two. */
-static void *parse__append(struct recording_parse *parse, void *array, size_t nr, size_t size)
+void *recording_parse__append(struct recording_parse *parse, void *array, size_t nr, size_t size)
 {
 	size_t room = nr ? 2 * nr : 1;
 	char *larger;
@@ -40,8 +40,8 @@ static void *parse__append(struct recording_parse *parse, void *array, size_t nr
 	return larger;
 }
 
-/* An empty text is a missing one. */
-static int parse__text(struct recording_parse *parse, const ProtobufCBinaryData *from, char **text)
+int recording_parse__text(struct recording_parse *parse, const ProtobufCBinaryData *from,
+			  char **text)
 {
 	free(*text);
 	*text = NULL;
@@ -54,11 +54,10 @@ static int parse__text(struct recording_parse *parse, const ProtobufCBinaryData 
 	return 0;
 }
 
-/* For a text that is never NULL. */
-static int parse__own_text(struct recording_parse *parse, const ProtobufCBinaryData *from,
-			   char **text)
+int recording_parse__own_text(struct recording_parse *parse, const ProtobufCBinaryData *from,
+			      char **text)
 {
-	int error = parse__text(parse, from, text);
+	int error = recording_parse__text(parse, from, text);
 
 	if (error || *text)
 		return error;
@@ -100,7 +99,7 @@ static int parse__run(struct recording_parse *parse, const Recording__Recording 
 	if (!error)
 		error = parse__seconds(part->coverage, &profile->coverage);
 	if (!error && part->detached_why.len)
-		error = parse__text(parse, &part->detached_why, &profile->detached_why);
+		error = recording_parse__text(parse, &part->detached_why, &profile->detached_why);
 	if (part->start_ns)
 		profile->start_ns = part->start_ns;
 	if (!error && part->budget)
@@ -191,12 +190,12 @@ static int parse__names(struct recording_parse *parse, const Recording__Recordin
 static int parse__file(struct recording_parse *parse, const Recording__ProbedFile *from,
 		       struct profile_file *file)
 {
-	int error = parse__own_text(parse, &from->path, &file->path);
+	int error = recording_parse__own_text(parse, &from->path, &file->path);
 
 	if (!error)
-		error = parse__text(parse, &from->build_id, &file->build_id);
+		error = recording_parse__text(parse, &from->build_id, &file->build_id);
 	if (!error)
-		error = parse__text(parse, &from->allocator, &file->allocator);
+		error = recording_parse__text(parse, &from->allocator, &file->allocator);
 	if (!error)
 		error = parse__seconds(from->since_s, &file->since_s);
 	if (error)
@@ -210,7 +209,7 @@ static int parse__file(struct recording_parse *parse, const Recording__ProbedFil
 		function->offset = from->function[i]->offset;
 		function->site = from->function[i]->site;
 		function->kind = from->function[i]->stepped ? "stepped" : "emulated";
-		error = parse__own_text(parse, &from->function[i]->name, &function->name);
+		error = recording_parse__own_text(parse, &from->function[i]->name, &function->name);
 	}
 	return error;
 }
@@ -223,7 +222,8 @@ static int parse__files(struct recording_parse *parse, const Recording__Recordin
 	for (size_t i = 0; !error && i < part->n_file; i++) {
 		struct profile_file *files;
 
-		files = parse__append(parse, profile->files, profile->nr_files, sizeof(*files));
+		files = recording_parse__append(parse, profile->files, profile->nr_files,
+						sizeof(*files));
 		if (!files)
 			return -ENOMEM;
 		profile->files = files;
@@ -232,21 +232,21 @@ static int parse__files(struct recording_parse *parse, const Recording__Recordin
 	for (size_t i = 0; !error && i < part->n_refusal; i++) {
 		struct profile_refusal *refusals, *refusal;
 
-		refusals = parse__append(parse, profile->refusals, profile->nr_refusals,
-					 sizeof(*refusals));
+		refusals = recording_parse__append(parse, profile->refusals, profile->nr_refusals,
+						   sizeof(*refusals));
 		if (!refusals)
 			return -ENOMEM;
 		profile->refusals = refusals;
 		refusal = &refusals[profile->nr_refusals++];
-		error = parse__own_text(parse, &part->refusal[i]->file, &refusal->file);
+		error = recording_parse__own_text(parse, &part->refusal[i]->file, &refusal->file);
 		if (!error)
-			error = parse__own_text(parse, &part->refusal[i]->why, &refusal->why);
+			error = recording_parse__own_text(parse, &part->refusal[i]->why,
+							  &refusal->why);
 	}
 	return error;
 }
 
-/* The class that begins at min; -EINVAL: none does. */
-static int parse__class(__u64 min)
+int recording_parse__class(__u64 min)
 {
 	__u32 size_class = size_class__of(min);
 
@@ -262,7 +262,7 @@ static int parse__sizes(struct recording_parse *parse, const Recording__Process 
 	for (size_t i = 0; i < from->n_size; i++) {
 		const Recording__Size *size = from->size[i];
 		struct profile_size *into = &process->sizes[i];
-		int size_class = parse__class(size->min);
+		int size_class = recording_parse__class(size->min);
 
 		/* Views rest on their order. */
 		if (size_class < 0 || (i && (__u32)size_class <= into[-1].size_class) ||
@@ -309,14 +309,14 @@ static int parse__calls(struct recording_parse *parse, const Recording__Process 
 		into->start = mapping->start;
 		into->limit = mapping->limit;
 		into->offset = mapping->offset;
-		error = parse__own_text(parse, &mapping->path, &into->path);
+		error = recording_parse__own_text(parse, &mapping->path, &into->path);
 		if (!error)
-			error = parse__text(parse, &mapping->build_id, &into->build_id);
+			error = recording_parse__text(parse, &mapping->build_id, &into->build_id);
 	}
 	for (size_t i = 0; !error && i < from->n_call; i++) {
 		const Recording__Call *call = from->call[i];
 		struct profile_call *into = &process->calls[process->nr_calls];
-		int size_class = parse__class(call->min);
+		int size_class = recording_parse__class(call->min);
 
 		if (size_class < 0 || call->mapping > from->n_mapping ||
 		    call->path >= parse->paths.nr || call->function >= parse->functions.nr)
@@ -366,13 +366,13 @@ static int parse__process(struct recording_parse *parse, const Recording__Proces
 	for (size_t i = 0; i < from->n_counter; i++)
 		if (parse->counters.known[i] >= 0)
 			counters[parse->counters.known[i]] = from->counter[i];
-	error = parse__own_text(parse, &from->comm, &process->comm);
+	error = recording_parse__own_text(parse, &from->comm, &process->comm);
 	if (!error)
-		error = parse__text(parse, &from->exe, &process->exe);
+		error = recording_parse__text(parse, &from->exe, &process->exe);
 	if (!error)
-		error = parse__text(parse, &from->cgroup, &process->cgroup);
+		error = recording_parse__text(parse, &from->cgroup, &process->cgroup);
 	if (!error)
-		error = parse__text(parse, &from->allocator, &process->allocator);
+		error = recording_parse__text(parse, &from->allocator, &process->allocator);
 	if (!error)
 		error = parse__sizes(parse, from, process);
 	if (!error)
@@ -381,6 +381,8 @@ static int parse__process(struct recording_parse *parse, const Recording__Proces
 		error = recording_rule__parse(parse, from->rule, &process->rule);
 	if (!error && from->windows)
 		error = parse__windows(parse, from->windows, process);
+	if (!error)
+		error = recording_stacks__parse_samples(parse, from, process);
 	return error;
 }
 
@@ -402,11 +404,13 @@ int recording_parse__part(struct recording_parse *parse, const Recording__Record
 	error = parse__names(parse, part);
 	if (!error)
 		error = parse__files(parse, part);
+	if (!error)
+		error = recording_stacks__parse(parse, part);
 	for (size_t i = 0; !error && i < part->n_process; i++) {
 		struct profile_process *processes;
 
-		processes = parse__append(parse, profile->processes, profile->nr_processes,
-					  sizeof(*processes));
+		processes = recording_parse__append(parse, profile->processes,
+						    profile->nr_processes, sizeof(*processes));
 		if (!processes)
 			return -ENOMEM;
 		profile->processes = processes;

@@ -32,6 +32,21 @@ int recording_parse__part(struct recording_parse *parse, const Recording__Record
 /* Room for nr elements, zeroed; NULL: beyond the bound of a recording, or no memory. */
 void *recording_parse__room(struct recording_parse *parse, size_t nr, size_t size);
 
+/* The array with room for one more behind nr elements, zeroed; NULL as above, it stays then. */
+void *recording_parse__append(struct recording_parse *parse, void *array, size_t nr, size_t size);
+
+/*
+ * A text, in place of the one that stands there; an empty one is a missing one: NULL, or of those
+ * that are never NULL "". 0 or -ENOMEM.
+ */
+int recording_parse__text(struct recording_parse *parse, const ProtobufCBinaryData *from,
+			  char **text);
+int recording_parse__own_text(struct recording_parse *parse, const ProtobufCBinaryData *from,
+			      char **text);
+
+/* The size class that begins at min; -EINVAL: none does. */
+int recording_parse__class(__u64 min);
+
 void recording_parse__free(struct recording_parse *parse);
 
 #endif

@@ -9,6 +9,7 @@
 #include "recording.h"
 #include "recording_names.h"
 #include "recording_rule.h"
+#include "recording_stacks.h"
 #include "recording_windows.h"
 #include "report.h"
 
@@ -21,15 +22,6 @@ static ProtobufCBinaryData bytes_of(const char *text)
 		.len = text ? strlen(text) : 0,
 		.data = (unsigned char *)text,
 	};
-}
-
-/* A part of our message into field 1000. */
-static void put_part(struct pprof *pprof, Recording__Recording *recording)
-{
-	Pprof__Profile part = PPROF__PROFILE__INIT;
-
-	part.recording = recording;
-	pprof__put(pprof, &part);
 }
 
 /* The first part: the version, and the run as a whole. */
@@ -58,7 +50,7 @@ static void put_run(struct pprof *pprof, const struct profile *profile)
 	recording_windows__fill_budget(&budget, &profile->budget);
 	if (profile->budget.share > 0)
 		recording.budget = &budget;
-	put_part(pprof, &recording);
+	pprof__put_recording(pprof, &recording);
 }
 
 static void put_books(struct pprof *pprof, const struct profile *profile)
@@ -85,7 +77,7 @@ static void put_books(struct pprof *pprof, const struct profile *profile)
 	recording.n_event = NR_EVENTS;
 	recording.loss = loss_list;
 	recording.n_loss = NR_LOSSES;
-	put_part(pprof, &recording);
+	pprof__put_recording(pprof, &recording);
 }
 
 /* What the lists of numbers go by; before the first process. */
@@ -110,7 +102,7 @@ static void put_names(struct pprof *pprof)
 	recording.n_path_name = NR_PATHS;
 	recording.function_name = functions;
 	recording.n_function_name = NR_FUNCTIONS;
-	put_part(pprof, &recording);
+	pprof__put_recording(pprof, &recording);
 }
 
 static int put_file(struct pprof *pprof, const struct profile_file *from)
@@ -142,7 +134,7 @@ static int put_file(struct pprof *pprof, const struct profile_file *from)
 	file.n_function = from->nr_functions;
 	recording.file = &files;
 	recording.n_file = 1;
-	put_part(pprof, &recording);
+	pprof__put_recording(pprof, &recording);
 	free(functions);
 	free(list);
 	return 0;
@@ -157,7 +149,7 @@ static void put_refusal(struct pprof *pprof, const struct profile_refusal *from)
 	refusal.why = bytes_of(from->why);
 	recording.refusal = &refusals;
 	recording.n_refusal = 1;
-	put_part(pprof, &recording);
+	pprof__put_recording(pprof, &recording);
 }
 
 /* The arrays of one process, made and freed as one. */
@@ -166,6 +158,7 @@ struct process_parts {
 	Recording__Size *sizes, **size_list;
 	Recording__Call *calls, **call_list;
 	Recording__CallerMapping *mappings, **mapping_list;
+	Recording__Sample *samples, **sample_list;
 	struct recording_rule *rule;
 	struct recording_windows windows;
 };
@@ -178,8 +171,10 @@ static int process_parts__make(struct process_parts *parts, const struct profile
 	parts->call_list = calloc(from->nr_calls + 1, sizeof(*parts->call_list));
 	parts->mappings = calloc(from->nr_mappings + 1, sizeof(*parts->mappings));
 	parts->mapping_list = calloc(from->nr_mappings + 1, sizeof(*parts->mapping_list));
+	parts->samples = calloc(from->nr_samples + 1, sizeof(*parts->samples));
+	parts->sample_list = calloc(from->nr_samples + 1, sizeof(*parts->sample_list));
 	if (!parts->sizes || !parts->size_list || !parts->calls || !parts->call_list ||
-	    !parts->mappings || !parts->mapping_list)
+	    !parts->mappings || !parts->mapping_list || !parts->samples || !parts->sample_list)
 		return -ENOMEM;
 	return from->is_estimated ? recording_windows__fill(&parts->windows, from) : 0;
 }
@@ -192,6 +187,8 @@ static void process_parts__free(struct process_parts *parts)
 	free(parts->call_list);
 	free(parts->mappings);
 	free(parts->mapping_list);
+	free(parts->samples);
+	free(parts->sample_list);
 	recording_rule__free(parts->rule);
 	recording_windows__free(&parts->windows);
 }
@@ -291,6 +288,9 @@ static int put_process(struct pprof *pprof, const struct profile_process *from)
 	if (!error) {
 		fill_sizes(&process, &parts, from);
 		fill_calls(&process, &parts, from);
+		recording_stacks__fill_samples(parts.samples, parts.sample_list, from);
+		process.sample = parts.sample_list;
+		process.n_sample = from->nr_samples;
 	}
 	if (!error && from->rule) {
 		parts.rule = recording_rule__make(from->rule);
@@ -300,7 +300,7 @@ static int put_process(struct pprof *pprof, const struct profile_process *from)
 		process.rule = parts.rule ? recording_rule__message(parts.rule) : NULL;
 		if (from->is_estimated)
 			process.windows = &parts.windows.message;
-		put_part(pprof, &recording);
+		pprof__put_recording(pprof, &recording);
 	}
 	process_parts__free(&parts);
 	return error;
@@ -340,6 +340,8 @@ int recording__write(FILE *out, const struct profile *profile, struct symbols *s
 		error = put_file(&pprof, &profile->files[i]);
 	for (size_t i = 0; i < profile->nr_refusals; i++)
 		put_refusal(&pprof, &profile->refusals[i]);
+	if (!error)
+		error = recording_stacks__put(&pprof, profile);
 	for (size_t i = 0; !error && i < profile->nr_processes; i++)
 		error = put_process(&pprof, &profile->processes[i]);
 	put_times(&pprof, profile);

@@ -183,6 +183,102 @@ static void callers_come_back(void **state)
 	profile__free(&read);
 }
 
+#define FIRST_STACK_REQUESTS 4000
+
+/* Two stacks, the second without its outermost frames, and a sample whose stack was not kept. */
+static void add_stacks(struct profile *profile)
+{
+	struct profile_process *process = &profile->processes[0];
+	const struct profile_frame frames[] = { { 1, 0x98930 }, { 2, 0x1139 }, { 0, 0x7f00beef } };
+	const struct profile_stack stacks[] = {
+		{ .first_frame = 0, .nr_frames = 2, .status = STACK_COMPLETE },
+		{ .first_frame = 1, .nr_frames = 2, .status = STACK_NO_TABLE | STACK_HEURISTIC },
+	};
+	const struct profile_sample samples[] = {
+		{ .stack = 0,
+		  .size_class = (__u16)size_class__of(64),
+		  .path = PATH_POOL,
+		  .function = FUNCTION_MALLOC,
+		  .samples = 1,
+		  .count = 5,
+		  .bytes = 320 },
+		{ .stack = 1,
+		  .size_class = (__u16)size_class__of(24),
+		  .path = PATH_POOL,
+		  .function = FUNCTION_MALLOC,
+		  .samples = 7,
+		  .count = FIRST_STACK_REQUESTS,
+		  .bytes = 24ULL * FIRST_STACK_REQUESTS },
+		{ .stack = 2,
+		  .size_class = (__u16)size_class__of(24),
+		  .path = PATH_POOL,
+		  .function = FUNCTION_CALLOC,
+		  .samples = 3,
+		  .count = 1000,
+		  .bytes = 24000 },
+		{ .stack = 2, .kind = SAMPLE_FAULT, .samples = 9, .count = 9, .bytes = 36864 },
+	};
+
+	profile->has_stacks = true;
+	profile->sample_bytes = 4096;
+	profile->objects = calloc(2, sizeof(*profile->objects));
+	profile->frames = calloc(3, sizeof(*profile->frames));
+	profile->stacks = calloc(2, sizeof(*profile->stacks));
+	process->samples = calloc(4, sizeof(*process->samples));
+	assert_true(profile->objects && profile->frames && profile->stacks && process->samples);
+	profile->objects[0].path = strdup("/usr/lib/libc.so.6");
+	profile->objects[0].build_id = strdup("93ac64b9");
+	profile->objects[1].path = strdup("/tmp/a\xff.out");
+	memcpy(profile->frames, frames, sizeof(frames));
+	memcpy(profile->stacks, stacks, sizeof(stacks));
+	memcpy(process->samples, samples, sizeof(samples));
+	profile->nr_objects = 2;
+	profile->nr_frames = 3;
+	profile->nr_stacks = 2;
+	process->nr_samples = 4;
+}
+
+static void stacks_come_back(void **state)
+{
+	struct profile profile, read;
+
+	(void)state;
+	sample__make(&profile, DEPTH_ENTRY);
+	add_stacks(&profile);
+	pass_through(&profile, &read);
+	assert_true(read.has_stacks && read.sample_bytes == 4096);
+	assert_int_equal(read.nr_objects, 2);
+	assert_string_equal(read.objects[0].path, profile.objects[0].path);
+	assert_string_equal(read.objects[0].build_id, profile.objects[0].build_id);
+	assert_string_equal(read.objects[1].path, profile.objects[1].path);
+	assert_null(read.objects[1].build_id);
+	assert_int_equal(read.nr_stacks, 2);
+	for (size_t i = 0; i < 2; i++) {
+		const struct profile_stack *a = &profile.stacks[i], *b = &read.stacks[i];
+
+		assert_int_equal(a->status, b->status);
+		assert_int_equal(a->nr_frames, b->nr_frames);
+		for (__u32 j = 0; j < a->nr_frames; j++) {
+			const struct profile_frame *x = &profile.frames[a->first_frame + j];
+			const struct profile_frame *y = &read.frames[b->first_frame + j];
+
+			assert_true(x->object == y->object && x->offset == y->offset);
+		}
+	}
+	assert_int_equal(read.processes[0].nr_samples, 4);
+	for (size_t i = 0; i < 4; i++) {
+		const struct profile_sample *a = &profile.processes[0].samples[i];
+		const struct profile_sample *b = &read.processes[0].samples[i];
+
+		assert_true(a->stack == b->stack && a->size_class == b->size_class &&
+			    a->path == b->path && a->function == b->function &&
+			    a->kind == b->kind && a->samples == b->samples &&
+			    a->count == b->count && a->bytes == b->bytes);
+	}
+	profile__free(&profile);
+	profile__free(&read);
+}
+
 /* The whole file as another tool has it; the caller frees both. */
 static Pprof__Profile *unpack(int fd)
 {
@@ -337,6 +433,49 @@ static void versions(void **state)
 	assert_int_equal(read_part(NULL, "another tool's"), -EINVAL);
 }
 
+/* What is pointed to has to be there, and a frame has both halves. */
+static void impossible_stacks_are_refused(void **state)
+{
+	uint32_t objects[] = { 0, 1 };
+	uint64_t offsets[] = { 1, 2 };
+	Recording__Recording recording = RECORDING__RECORDING__INIT;
+	Recording__Stack stack = RECORDING__STACK__INIT, *stacks = &stack;
+	Recording__Process process = RECORDING__PROCESS__INIT, *processes = &process;
+	Recording__Sample sample = RECORDING__SAMPLE__INIT, *samples = &sample;
+
+	(void)state;
+	recording.version = RECORDING_VERSION;
+	recording.has_stacks = true;
+	recording.stack = &stacks;
+	recording.n_stack = 1;
+	stack.object = objects;
+	stack.offset = offsets;
+	stack.n_object = stack.n_offset = 1;
+	assert_int_equal(read_part(&recording, NULL), 0);
+	stack.n_object = stack.n_offset = 2; /* there is no object 1 */
+	assert_int_equal(read_part(&recording, NULL), -EINVAL);
+	stack.n_object = 1;
+	assert_int_equal(read_part(&recording, NULL), -EINVAL);
+	stack.n_offset = 1;
+	stack.status = 256;
+	assert_int_equal(read_part(&recording, NULL), -EINVAL);
+	stack.status = 0;
+	recording.process = &processes;
+	recording.n_process = 1;
+	process.sample = &samples;
+	process.n_sample = 1;
+	sample.kind = SAMPLE_FAULT;
+	sample.stack = 1;
+	assert_int_equal(read_part(&recording, NULL), 0);
+	sample.stack = 2;
+	assert_int_equal(read_part(&recording, NULL), -EINVAL);
+	sample.stack = 1;
+	sample.kind = NR_SAMPLE_KINDS; /* of a newer one */
+	assert_int_equal(read_part(&recording, NULL), 0);
+	sample.kind = SAMPLE_REQUEST; /* of no path that has a name */
+	assert_int_equal(read_part(&recording, NULL), -EINVAL);
+}
+
 static void ten_thousand_processes(void **state)
 {
 	struct profile profile = { .depth = DEPTH_ENTRY, .duration_s = 1, .coverage = 1 }, read;
@@ -375,6 +514,8 @@ int main(void)
 		cmocka_unit_test(each_counter_has_a_name_of_its_own),
 		cmocka_unit_test(the_report_stays_the_same),
 		cmocka_unit_test(callers_come_back),
+		cmocka_unit_test(stacks_come_back),
+		cmocka_unit_test(impossible_stacks_are_refused),
 		cmocka_unit_test(samples_sum_to_the_totals),
 		cmocka_unit_test(callers_never_add_to_the_totals),
 		cmocka_unit_test(bad_files_are_refused),
