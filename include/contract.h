@@ -431,14 +431,13 @@ struct file_question {
 /* Records of the event ring. */
 enum event_type {
 	EVENT_PROCESS = 1, /* a number was given */
-	EVENT_EXEC = 2, /* same, by exec: filename is the program's */
-	EVENT_END = 3, /* the process of this number exited or exec'd away */
-	EVENT_FILE = 4, /* an executable mapping of a file not seen before */
-	EVENT_MAPPING =
-		5, /* code of file number id is mapped, or (address 0) its table is wanted */
-	EVENT_32BIT = 5, /* a process that would be measured, but for its 32 bits; has no number */
-	EVENT_MOVE = 6, /* struct rule_event: a threshold was moved */
-	EVENT_JUDGED = 7, /* struct rule_event: a request that was judged, one of weight */
+	EVENT_EXEC, /* same, by exec: filename is the program's */
+	EVENT_END, /* the process of this number exited or exec'd away */
+	EVENT_FILE, /* an executable mapping of a file not seen before */
+	EVENT_MAPPING, /* code of file number id is mapped, or (address 0) its table is wanted */
+	EVENT_32BIT, /* a process that would be measured, but for its 32 bits; has no number */
+	EVENT_MOVE, /* struct rule_event: a threshold was moved */
+	EVENT_JUDGED, /* struct rule_event: a request that was judged, one of weight */
 };
 
 struct event {
