@@ -153,13 +153,12 @@ static void pprof__number_label(struct pprof *pprof, Pprof__Label *label, const 
 	label->num_unit = pprof__string(pprof, unit);
 }
 
-void pprof__sample(struct pprof *pprof, __u64 leaf, __u64 caller, const __u64 *values,
+void pprof__sample(struct pprof *pprof, const __u64 *locations, size_t nr, const __u64 *values,
 		   const struct pprof_labels *labels)
 {
 	Pprof__Profile part = PPROF__PROFILE__INIT;
 	Pprof__Sample sample = PPROF__SAMPLE__INIT, *samples = &sample;
 	Pprof__Label label[MAX_LABELS], *list[MAX_LABELS];
-	__u64 locations[2] = { leaf, caller };
 	int64_t signed_values[PPROF_MAX_TYPES];
 
 	for (size_t i = 0; i < pprof->nr_types; i++)
@@ -175,7 +174,7 @@ void pprof__sample(struct pprof *pprof, __u64 leaf, __u64 caller, const __u64 *v
 		list[i] = &label[i];
 	sample.label = list;
 	sample.location_id = (uint64_t *)locations;
-	sample.n_location_id = 2;
+	sample.n_location_id = nr;
 	sample.value = signed_values;
 	sample.n_value = pprof->nr_types;
 	part.sample = &samples;

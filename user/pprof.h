@@ -18,6 +18,8 @@
 struct symbol_frame;
 
 #define PPROF_MAX_TYPES 8
+/* Of a sample: a whole stack, and what is said of its end. */
+#define PPROF_MAX_LOCATIONS (MAX_STACK_FRAMES + 2)
 
 /* A function with its file, both by the numbers of their strings. */
 struct pprof_function {
@@ -68,8 +70,8 @@ __u64 pprof__mapping(struct pprof *pprof, const struct profile_mapping *mapping,
 __u64 pprof__code(struct pprof *pprof, __u64 mapping, __u64 address,
 		  const struct symbol_frame *frames, size_t nr_frames);
 
-/* leaf was called by caller. One value for each type. */
-void pprof__sample(struct pprof *pprof, __u64 leaf, __u64 caller, const __u64 *values,
+/* The innermost location comes first. One value for each type. */
+void pprof__sample(struct pprof *pprof, const __u64 *locations, size_t nr, const __u64 *values,
 		   const struct pprof_labels *labels);
 
 void pprof__comment(struct pprof *pprof, const char *text);

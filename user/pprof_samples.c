@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "pprof_samples.h"
+#include "pprof_stacks.h"
 #include "recording_names.h"
 #include "symbols.h"
 
@@ -19,6 +20,7 @@ enum sample_value {
 	VALUE_TOUCHED,
 	VALUE_GROWN,
 	VALUE_MAPPED,
+	VALUE_SAMPLES, /* where stacks are taken */
 	NR_SAMPLE_VALUES,
 };
 
@@ -29,6 +31,7 @@ static const struct pprof_type sample_types[NR_SAMPLE_VALUES] = {
 	[VALUE_TOUCHED] = { "touched_space", "bytes" },
 	[VALUE_GROWN] = { "grown_space", "bytes" },
 	[VALUE_MAPPED] = { "mapped_space", "bytes" },
+	[VALUE_SAMPLES] = { "samples", "count" },
 };
 
 /* What of a size class no caller is known of. */
@@ -64,7 +67,8 @@ static void samples__add(struct samples *samples, __u64 leaf, __u64 caller, cons
 		.size = size ? size_class__min(size->size_class) : 0,
 	};
 
-	pprof__sample(samples->pprof, leaf, caller, values + samples->first, &labels);
+	pprof__sample(samples->pprof, (__u64[]){ leaf, caller }, 2, values + samples->first,
+		      &labels);
 }
 
 static int compare_sizes(const void *a, const void *b)
@@ -247,6 +251,69 @@ static void samples__add_faults(struct samples *samples)
 	samples__add_kernel(samples, "[touched: elsewhere]", VALUE_TOUCHED, left);
 }
 
+/* Of a row of one kind: what its numbers are. */
+static void fill_values(__u64 *values, const struct stack_row *row)
+{
+	values[VALUE_SAMPLES] = row->samples;
+	switch (row->kind) {
+	case SAMPLE_REQUEST:
+		values[VALUE_OBJECTS] = row->count;
+		values[VALUE_SPACE] = row->bytes;
+		break;
+	case SAMPLE_GROWN:
+		values[VALUE_GROWN] = row->bytes;
+		break;
+	case SAMPLE_MAPPED:
+		values[VALUE_MAPPED] = row->bytes;
+		break;
+	default:
+		values[VALUE_FAULTS] = row->count;
+		values[VALUE_TOUCHED] = row->bytes;
+	}
+}
+
+/* All of a process by its stacks, whose sums are the exact totals. */
+static int samples__add_stacks(struct samples *samples, struct pprof_stacks *stacks)
+{
+	__u64 locations[PPROF_MAX_LOCATIONS];
+	struct stack_row *rows;
+	size_t nr_rows;
+	int error;
+
+	error = stack_rows__make(samples->process, &rows, &nr_rows);
+	for (size_t i = 0; !error && i < nr_rows; i++) {
+		const struct stack_row *row = &rows[i];
+		bool is_request = row->kind == SAMPLE_REQUEST;
+		struct pprof_labels labels = {
+			.pid = samples->process->pid,
+			.comm = samples->process->comm,
+			.path = is_request ? path__name(row->path) : NULL,
+			.size = is_request ? size_class__min(row->size_class) : 0,
+		};
+		__u64 values[NR_SAMPLE_VALUES] = {};
+		size_t nr;
+
+		fill_values(values, row);
+		nr = pprof_stacks__locations(stacks, samples->process, row, locations);
+		pprof__sample(samples->pprof, locations, nr, values + samples->first, &labels);
+	}
+	free(rows);
+	return error;
+}
+
+/* All of a process by the callers of its requests; what the kernel counted stands beside them. */
+static int samples__add_callers(struct samples *samples, enum probe_depth depth)
+{
+	const struct process_counters *counters = &samples->process->counters;
+
+	if (depth != DEPTH_KERNEL && samples__add_requests(samples))
+		return -ENOMEM;
+	samples__add_faults(samples);
+	samples__add_kernel(samples, "[brk]", VALUE_GROWN, counters->brk_grown_bytes);
+	samples__add_kernel(samples, "[mmap]", VALUE_MAPPED, counters->mmap_anon_bytes);
+	return 0;
+}
+
 void pprof_samples__write(struct pprof *pprof, const struct profile *profile,
 			  struct symbols *symbols)
 {
@@ -255,17 +322,20 @@ void pprof_samples__write(struct pprof *pprof, const struct profile *profile,
 		.symbols = symbols,
 		.first = profile->depth == DEPTH_KERNEL ? VALUE_FAULTS : VALUE_OBJECTS,
 	};
+	enum sample_value end = profile->has_stacks ? NR_SAMPLE_VALUES : VALUE_SAMPLES;
+	struct pprof_stacks stacks = {};
+	int error = 0;
 
 	/* Shown unasked is the second: bytes asked for, or touched. */
-	pprof__set_types(pprof, sample_types + samples.first, NR_SAMPLE_VALUES - samples.first, 1);
-	for (size_t i = 0; i < profile->nr_processes && !pprof->error; i++) {
-		const struct process_counters *counters = &profile->processes[i].counters;
-
+	pprof__set_types(pprof, sample_types + samples.first, end - samples.first, 1);
+	if (profile->has_stacks)
+		error = pprof_stacks__open(&stacks, pprof, profile, symbols);
+	for (size_t i = 0; !error && i < profile->nr_processes && !pprof->error; i++) {
 		samples.process = &profile->processes[i];
-		if (profile->depth != DEPTH_KERNEL && samples__add_requests(&samples))
-			pprof->error = -ENOMEM;
-		samples__add_faults(&samples);
-		samples__add_kernel(&samples, "[brk]", VALUE_GROWN, counters->brk_grown_bytes);
-		samples__add_kernel(&samples, "[mmap]", VALUE_MAPPED, counters->mmap_anon_bytes);
+		error = profile->has_stacks ? samples__add_stacks(&samples, &stacks) :
+					      samples__add_callers(&samples, profile->depth);
 	}
+	pprof_stacks__close(&stacks);
+	if (error && !pprof->error)
+		pprof->error = error;
 }

@@ -343,6 +343,49 @@ static void samples_sum_to_the_totals(void **state)
 	}
 }
 
+/* With stacks too, and what is sampled is counted beside. */
+static void stacks_sum_to_the_totals(void **state)
+{
+	struct profile profile;
+	const struct profile_process *a, *b;
+	__u64 sums[8] = {};
+	Pprof__Profile *file;
+	bool truncated = false, rest = false;
+
+	(void)state;
+	sample__make(&profile, DEPTH_ENTRY);
+	add_calls(&profile.processes[0]);
+	add_stacks(&profile);
+	a = &profile.processes[0];
+	b = &profile.processes[1];
+	file = unpack(write_profile(&profile));
+	assert_int_equal(file->n_sample_type, 7);
+	sum_samples(file, sums);
+	assert_true(sums[0] == profile_process__requests(a) + profile_process__requests(b));
+	assert_true(sums[1] ==
+		    profile_process__request_bytes(a) + profile_process__request_bytes(b));
+	assert_true(sums[2] == profile_process__faults(a) + profile_process__faults(b));
+	assert_true(sums[3] == a->counters.first_touch_bytes + b->counters.first_touch_bytes);
+	assert_true(sums[4] == a->counters.brk_grown_bytes);
+	assert_true(sums[5] == a->counters.mmap_anon_bytes);
+	assert_int_equal(sums[6], 1 + 7 + 3 + 9);
+	/* The offset of a frame is the place's in its mapping; what ends early says so. */
+	assert_int_equal(file->n_mapping, 2);
+	for (size_t i = 0; i < file->n_location; i++)
+		if (file->location[i]->mapping_id)
+			assert_true(file->location[i]->address -
+					    file->mapping[file->location[i]->mapping_id - 1]
+						    ->memory_start ==
+				    (file->location[i]->mapping_id == 1 ? 0x98930 : 0x1139));
+	for (size_t i = 0; i < file->n_string_table; i++) {
+		truncated |= !strcmp(file->string_table[i], "[truncated: no_table]");
+		rest |= !strcmp(file->string_table[i], "[not sampled]");
+	}
+	assert_true(truncated && rest);
+	pprof__profile__free_unpacked(file, NULL);
+	profile__free(&profile);
+}
+
 /* What callers claim beyond the exact counts is not believed. */
 static void callers_never_add_to_the_totals(void **state)
 {
@@ -517,6 +560,7 @@ int main(void)
 		cmocka_unit_test(stacks_come_back),
 		cmocka_unit_test(impossible_stacks_are_refused),
 		cmocka_unit_test(samples_sum_to_the_totals),
+		cmocka_unit_test(stacks_sum_to_the_totals),
 		cmocka_unit_test(callers_never_add_to_the_totals),
 		cmocka_unit_test(bad_files_are_refused),
 		cmocka_unit_test(versions),
