@@ -348,6 +348,8 @@ const struct option_row option_rows[] = {
 
 	{ "stacks", 0, "N", "the N stacks of each process that asked for most",
 	  .parse = parse_stacks, .views = HIST },
+	{ "no-stacks", 0, NULL, "take no stacks: each request's caller alone", SWITCH(no_stacks),
+	  .views = RECORD, .live = 1 },
 	{ "lines", 0, NULL, "with --stacks: what was inlined, files and lines too", SWITCH(lines),
 	  .views = HIST },
 	{ "sample-bytes", 0, "N",

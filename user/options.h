@@ -28,8 +28,8 @@ enum view {
 struct options {
 	enum view view;
 	const char *input; /* a recording to read; NULL: measure */
-	bool is_live; /* an option was given that goes with measuring only */
 	enum target_mode target;
+	bool is_live; /* an option was given that goes with measuring only */
 	bool target_given; /* false: TARGET_ALL is the default */
 	pid_t *pids; /* of TARGET_PIDS, each once */
 	size_t nr_pids;
@@ -50,6 +50,7 @@ struct options {
 	bool depth_given;
 	bool budget_given; /* else the default of the target and depth holds */
 	bool no_read; /* of VIEW_THRESHOLD: glibc's own parameters are not read */
+	bool no_stacks; /* of VIEW_RECORD */
 	__u64 sample_bytes; /* between requests whose stacks are taken, on average; 0: each is */
 	__u32 max_frames; /* of a stack */
 	unsigned int top_stacks; /* of VIEW_HIST, for each process; 0: none */

@@ -40,12 +40,12 @@ def _record(context, command, depth, *options):
     return path, process
 
 
-def _read(context, path, prefix=()):
+def _read(context, path, prefix=(), options=()):
     """hist -i FILE --json."""
     output = context.file("report.json")
     with open(output, "wb") as stdout:
-        process = context.start([*prefix, harness.ALLOCPATH, "hist", "--json", "-i", path],
-                                stdout=stdout)
+        process = context.start([*prefix, harness.ALLOCPATH, "hist", "--json", *options, "-i",
+                                 path], stdout=stdout)
         ended = context.finish(process)
     if ended:
         raise Failure(f"hist -i ended with {ended}", context.stderr_of(process))
@@ -83,18 +83,26 @@ def _pprof_totals(raw):
 
 def _totals(document):
     kernel = document["probes"] == "kernel"
-    return {
+    totals = {
         name: sum(value(process) for process in document["processes"])
         for name, value in TOTALS.items()
         if not (kernel and name.startswith("alloc_"))
     }
+    if any(process["stacks"] for process in document["processes"]):
+        totals["samples/count"] = sum(process["stacks"]["seen"]
+                                      for process in document["processes"])
+    return totals
 
 
-@each({"kernel": "kernel", "entry": "entry", "full": "full"})
-def command(context, depth):
+@each({
+    "kernel": ("kernel",), "entry": ("entry",), "full": ("full",),
+    "sampled": ("entry", "--sample-bytes", "4K"), "no_stacks": ("entry", "--no-stacks"),
+})
+def command(context, row):
     """The report of the file is the program's truth, and pprof's sums are the report's."""
+    depth, *options = row
     path, process = _record(context, [program("calls"), *"m:100x1000 m:200000x3 c:7x11".split()],
-                            depth)
+                            depth, *options)
     document = _read(context, path)
     report = Report(document, parse_truths(context.stderr_of(process)), 0, [], depth)
     found = compare.books(report) + compare.nothing_lost(report)
@@ -139,7 +147,8 @@ def callers(context):
     script = "import time\nwhile True:\n    x = [bytes(3000) for i in range(50)]\n    time.sleep(.02)"
     target = context.start([sys.executable, "-S", "-c", script])
     path = context.file("callers.pb.gz")
-    process = context.start([harness.ALLOCPATH, "record", "-o", path, "-d", "1s", "-p", target.pid])
+    process = context.start([harness.ALLOCPATH, "record", "-o", path, "-d", "1s", "-p", target.pid,
+                             "--no-stacks"])
     if context.finish(process):
         raise Failure(context.stderr_of(process))
     raw = _pprof(context, path, "-raw")
@@ -156,6 +165,23 @@ def callers(context):
             raise Failure(f"mapping {number} is not the process's: {line}")
     if not mappings:
         raise Failure("no mappings:", raw[:2000])
+
+
+@test
+def stacks(context):
+    """A file has the stacks of what was measured, from the allocation function to main."""
+    path, _ = _record(context, [program("calls"), "m:100x1000"], "entry")
+    process, = _read(context, path, options=["--stacks", "100"])["processes"]
+    if any(process["stacks"]["truncated"].values()) or process["stacks"]["not_kept"]:
+        raise Failure("stacks are missing:", str(process["stacks"])[:2000])
+    if sum(row["count"] for row in process["stacks"]["top"]) != process["requests"]["count"]:
+        raise Failure("not each request has its stack:", str(process["stacks"])[:2000])
+    traces = _pprof(context, path, "-traces", "-sample_index=alloc_objects")
+    if not re.search(r" 999 +malloc\n(?: +\S.*\n)* +main\n(?: +\S.*\n)* +_start\n", traces):
+        raise Failure("no stack from malloc to main:", traces[:2000])
+    for kind in ("[not sampled]", "[stack not kept]", "[truncated"):
+        if kind in traces:
+            raise Failure(f"{kind}:", traces[:2000])
 
 
 @test
