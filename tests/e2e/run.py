@@ -70,6 +70,9 @@ def run_one(test):
 @contextlib.contextmanager
 def runnable_by_others():
     """Where others may not go to the build directory, the tests run copies where they may."""
+    if not shutil.which("setpriv"):  # as in the guests of tests/kernels
+        yield
+        return
     setpriv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     if not subprocess.run([*setpriv, "test", "-x", harness.ALLOCPATH], check=False).returncode:
         yield
