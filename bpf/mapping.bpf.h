@@ -156,18 +156,21 @@ static __noinline int unwind_file__announce(__u32 number, __u32 tgid, struct map
 /* The number of a mapping's file, which is announced to the user side once. */
 __noinline __u32 unwind_file__number(struct mapping_found *found, __u32 tgid)
 {
+	struct unwind_file_key key;
 	struct unwind_file *file;
 	__u32 *known, number;
 
 	if (!found)
 		return UNWIND_ANONYMOUS;
-	known = bpf_map_lookup_elem(&unwind_files, &found->key);
+	/* Up to 6.1 a key in memory of the caller is refused. */
+	key = found->key;
+	known = bpf_map_lookup_elem(&unwind_files, &key);
 	if (!known) {
 		number = __sync_fetch_and_add(&nr_unwind_files, 1) + UNWIND_FIRST_FILE;
 		if (number >= MAX_UNWIND_FILES ||
-		    bpf_map_update_elem(&unwind_files, &found->key, &number, BPF_NOEXIST)) {
+		    bpf_map_update_elem(&unwind_files, &key, &number, BPF_NOEXIST)) {
 			/* No room, or another CPU was first. */
-			known = bpf_map_lookup_elem(&unwind_files, &found->key);
+			known = bpf_map_lookup_elem(&unwind_files, &key);
 			if (!known) {
 				count__loss(LOSS_UNWIND_FILES_FULL);
 				return UNWIND_UNKNOWN_FILE;

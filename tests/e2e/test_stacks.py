@@ -106,6 +106,18 @@ def known_chains(context, depth):
     )
 
 
+@each({depth: depth for depth in ("entry", "full")})
+def to_the_root(context, depth):
+    """Each stack of a program whose tables stand before it runs ends at its root."""
+    report = context.measure([program("calls"), *"m:100x1000 m:200000x3 c:7x11".split()], depth,
+                             options=ALL)
+    (process,) = report.processes
+    wrong = _books(report) + compare.nothing_lost(report)
+    if process["stacks"]["complete"] != process["stacks"]["seen"]:
+        wrong.append(f"not complete: {process['stacks']['kinds']}")
+    fail_if(wrong)
+
+
 @test
 def python_to_the_root(context):
     """A recursion in Python is one in C: 99.5 % of all stacks end at the root."""
