@@ -26,38 +26,38 @@ enum view {
 
 /* Strings are the caller's argv, which has to live as long; pids is owned. */
 struct options {
-	enum view view;
 	const char *input; /* a recording to read; NULL: measure */
+	enum view view;
 	enum target_mode target;
-	bool is_live; /* an option was given that goes with measuring only */
 	bool target_given; /* false: TARGET_ALL is the default */
+	bool children; /* of TARGET_PIDS: descendants too */
+	bool is_live; /* an option was given that goes with measuring only */
+	bool depth_given;
+	enum probe_depth depth;
 	pid_t *pids; /* of TARGET_PIDS, each once */
 	size_t nr_pids;
 	const char *comm; /* of TARGET_COMM, at most MAX_COMM - 1 characters */
 	const char *cgroup; /* of TARGET_CGROUP */
 	char **command; /* of TARGET_COMMAND, ends in NULL */
-	bool children; /* of TARGET_PIDS: descendants too */
 	__u64 duration_ns; /* 0: until Ctrl-C or the end of the command */
 	__u64 interval_ns; /* 0: one report at the end */
 	__u64 checkpoint_ns; /* of VIEW_RECORD; 0: at the end only */
 	unsigned int count; /* intervals; 0: until the end */
-	enum probe_depth depth;
+	unsigned int top;
 	double budget; /* share of time that allocation probes may take, 0.01 for 1 %; 0: no bound */
 	__u64 min_size, max_size; /* of the requests that are counted, inclusive */
 	enum group_by group_by;
 	enum sort_key sort;
-	unsigned int top;
-	bool depth_given;
 	bool budget_given; /* else the default of the target and depth holds */
 	bool no_read; /* of VIEW_THRESHOLD: glibc's own parameters are not read */
 	bool no_stacks; /* of VIEW_RECORD */
+	bool takes_stacks, sample_bytes_given;
+	bool lines; /* of stacks: inlined functions, files and lines too */
+	bool json;
 	__u64 sample_bytes; /* between requests whose stacks are taken, on average; 0: each is */
 	__u32 max_frames; /* of a stack */
 	unsigned int top_stacks; /* of VIEW_HIST, for each process; 0: none */
-	bool takes_stacks, sample_bytes_given;
-	bool lines; /* of stacks: inlined functions, files and lines too */
 	struct flame_options flame; /* of VIEW_FLAME */
-	bool json;
 	const char *output; /* NULL: stdout */
 	bool verbose;
 	bool help, version; /* asked for, and printed */
@@ -65,8 +65,9 @@ struct options {
 };
 
 /*
- * argv[0] is the command's name. 0 to go on; -1 to exit with options->exit_status: 0 where help or version was
- * asked for and printed, EXIT_USAGE after one line on stderr. Both ways options__free is due.
+ * argv[0] is the command's name. 0 to go on; -1 to exit with options->exit_status: 0 where help or
+ * version was asked for and printed, EXIT_USAGE after one line on stderr. Both ways options__free is
+ * due.
  */
 int options__parse(int argc, char **argv, struct options *options);
 
