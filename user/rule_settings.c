@@ -89,13 +89,21 @@ static bool state__read_variable(struct rule_state *state, const char *variable)
 
 void rule_state__from_environment(struct rule_state *state, const char *text, size_t length)
 {
+	bool in_tunables = false;
+
 	rule_state__default(state);
 	while (length) {
 		size_t one = strnlen(text, length);
 
 		if (one == length) /* not ended: cut short */
 			return;
-		state__read_variable(state, text);
+		/* The loader of glibc 2.36 ends each tunable in place: the next looks like a variable. */
+		if (in_tunables && !strncmp(text, "glibc.", 6)) {
+			state__read_tunables(state, text);
+		} else {
+			in_tunables = !strncmp(text, "GLIBC_TUNABLES=", 15);
+			state__read_variable(state, text);
+		}
 		text += one + 1;
 		length -= one + 1;
 	}
