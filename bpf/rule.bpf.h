@@ -64,7 +64,7 @@ static __always_inline __u64 block__header(__u64 address)
 static __noinline int rule__move(struct process *process, struct open_call *call, __u64 header)
 {
 	struct rule *rule = rule__of(process);
-	__u64 chunk = header & ~CHUNK_FLAGS;
+	__u64 chunk = header & ~CHUNK_FLAGS, now;
 	struct rule_state *state;
 
 	if (!rule)
@@ -84,8 +84,11 @@ static __noinline int rule__move(struct process *process, struct open_call *call
 	ADD(rule->moves, 1);
 	if (rule->moves <= MAX_RULE_MOVES)
 		rule_event__send(process, call, rule, chunk, 0);
-	rule->previous = state->low;
-	rule->moved_ns = bpf_ktime_get_ns();
+	now = bpf_ktime_get_ns();
+	/* Of moves in quick succession the lowest: a thread may still go by any of them. */
+	if (now - rule->moved_ns >= RULE_RACE_NS)
+		rule->previous = state->low;
+	rule->moved_ns = now;
 	state->high = chunk;
 	state->low = chunk;
 	state->trim_threshold = 2 * chunk;
