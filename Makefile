@@ -6,6 +6,7 @@
 #   user/flame.js, .css -> O/flame_js.h, O/flame_css.h, as strings
 #   bpf/X.bpf.c -> O/X.bpf.o -> O/X.skel.h        (only .c files include a skeleton)
 #   user/*.c    -> O/user/*.o -> O/liballocpath.a (all but main.o) -> O/allocpath
+#   user/experiments/*.c -> O/allocpath-experiment     (what "allocpath validate" measures; no library)
 #   user/alloc/*.c -> O/alloc/*.o -> O/librefalloc.so, O/librefalloc.a   (knows nothing of the rest)
 #   tests/unit/test_*.c  -> O/tests/unit/test_*   linked with liballocpath.a and cmocka
 #   tests/tools/*.c      -> O/tests/tools/*       linked with liballocpath.a
@@ -94,14 +95,16 @@ ALLOC_SOURCES := $(wildcard user/alloc/*.c)
 ALLOC := $(O)/librefalloc.so $(O)/librefalloc.a
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(UNIT_SOURCES:%.c=$(O)/%)
+EXPERIMENT_SOURCES := $(wildcard user/experiments/*.c)
+EXPERIMENT_FLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE $(WARNINGS) -fno-builtin-malloc -pthread
 TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/tools/*.c))
 FUZZERS := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
 PROGRAM_SOURCES := $(wildcard tests/programs/*.c tests/programs/*.cc)
 PROGRAM_LIBRARIES := $(patsubst %.c,$(O)/%.so,$(wildcard tests/programs/lib*.c))
 PROGRAMS := $(filter-out $(PROGRAM_LIBRARIES:.so=),$(basename $(PROGRAM_SOURCES:%=$(O)/%)))
 
-FORMATTED := $(wildcard include/*.h bpf/*.[ch] user/*.[ch] user/alloc/*.[ch] vmlinux/*.c tests/*/*.[ch] tests/*/*.cc)
-TIDIED := $(USER_SOURCES) $(ALLOC_SOURCES) $(UNIT_SOURCES) $(wildcard tests/tools/*.c) $(filter %.c,$(PROGRAM_SOURCES))
+FORMATTED := $(wildcard include/*.h user/experiments/*.[ch] bpf/*.[ch] user/*.[ch] user/alloc/*.[ch] vmlinux/*.c tests/*/*.[ch] tests/*/*.cc)
+TIDIED := $(USER_SOURCES) $(EXPERIMENT_SOURCES) $(ALLOC_SOURCES) $(UNIT_SOURCES) $(wildcard tests/tools/*.c) $(filter %.c,$(PROGRAM_SOURCES))
 
 # Targets that make a fresh host ready first; for a plain "make" the packages are there or it fails.
 DEPS_GOALS := run test check-long bench lint deps
@@ -125,7 +128,7 @@ MAKEFLAGS += --no-builtin-rules
 .SECONDARY:
 .PHONY: all run test check-long bench lint install bpf-size deps programs clean help FORCE
 
-all: $(O)/allocpath $(ALLOC) ## build build/allocpath and build/librefalloc.so (the default)
+all: $(O)/allocpath $(O)/allocpath-experiment $(ALLOC) ## build build/allocpath and build/librefalloc.so (the default)
 
 run: $(O)/allocpath ## install what is missing, build, profile this host for 10 seconds
 	$(O)/allocpath hist -d 10s
@@ -139,10 +142,11 @@ check-long: $(O)/allocpath $(UNIT_TESTS) programs $(FUZZERS) ## the tests that t
 bench: $(O)/allocpath programs ## what measuring costs, against other tools; as root, half an hour
 	$(Q)O=$(O) /usr/bin/python3 -u tests/bench/bench.py $(BENCH)
 
-programs: $(PROGRAMS) $(PROGRAM_LIBRARIES) $(TOOLS) $(ALLOC) $(O)/noledger/librefalloc.so ## the programs that tests measure and use
+programs: $(PROGRAMS) $(PROGRAM_LIBRARIES) $(TOOLS) $(ALLOC) $(O)/allocpath-experiment $(O)/allocpath-experiment-musl $(O)/noledger/librefalloc.so ## the programs that tests measure and use
 
 install: all ## install the program, its man page and the allocator below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(O)/allocpath $(DESTDIR)$(PREFIX)/bin/allocpath
+	install -D -m 755 $(O)/allocpath-experiment $(DESTDIR)$(PREFIX)/libexec/allocpath/allocpath-experiment
 	install -D -m 644 user/allocpath.8 $(DESTDIR)$(PREFIX)/share/man/man8/allocpath.8
 	install -D -m 755 $(O)/librefalloc.so $(DESTDIR)$(PREFIX)/lib/librefalloc.so
 	install -D -m 644 $(O)/librefalloc.a $(DESTDIR)$(PREFIX)/lib/librefalloc.a
@@ -187,7 +191,7 @@ deps: ## install the Debian packages that a target needs
 # The flags of the last build: what was built with others is built again.
 $(O)/flags: FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(subst ','\'',$(CC) $(CLANG) $(USER_FLAGS) $(BPF_FLAGS) $(PROGRAM_FLAGS) $(ALLOC_FLAGS))' >$@.new
+	@printf '%s\n' '$(subst ','\'',$(CC) $(CLANG) $(USER_FLAGS) $(BPF_FLAGS) $(PROGRAM_FLAGS) $(ALLOC_FLAGS) $(EXPERIMENT_FLAGS))' >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # The allocator, and the same without its ledger, to measure what that costs.
@@ -294,6 +298,15 @@ $(FUZZERS): $(O)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJECTS)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(USER_FLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer $^ $(LIB_LDLIBS) -o $@
+
+# What validate measures: flags of their own, so that what they do is fixed.
+$(O)/allocpath-experiment: $(EXPERIMENT_SOURCES) user/experiments/experiment.h $(O)/flags | $(READY)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(EXPERIMENT_FLAGS) $(EXPERIMENT_SOURCES) -o $@
+
+$(O)/allocpath-experiment-musl: $(EXPERIMENT_SOURCES) user/experiments/experiment.h $(O)/flags | $(READY)
+	$(call say,CC,$@)
+	$(Q)musl-gcc $(EXPERIMENT_FLAGS) $(EXPERIMENT_SOURCES) -o $@
 
 # Programs that tests measure: no switches and no flags of ours, so that what they do is fixed.
 own_flags = $(shell sed -n 's,.*/\* build: \(.*\) \*/.*,\1,p' $<)

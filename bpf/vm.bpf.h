@@ -158,7 +158,8 @@ static __always_inline bool mapping__is_own(struct open_call *call, struct vm_ca
 	if (!range || !vm->arg[2]) /* PROT_NONE: a reserve */
 		return false;
 	slack = vm->arg[3] & MAP_HUGETLB_BIT ? 1ULL << 30 : range->own_slack;
-	return call->size >= range->own_from && vm->arg[1] <= call->size + call->alignment + slack;
+	return call->size >= range->own_from && vm->arg[1] >= call->size &&
+	       vm->arg[1] <= call->size + call->alignment + slack;
 }
 
 static __always_inline __u32 vm_call__did(struct open_call *call, struct vm_call *vm)

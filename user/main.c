@@ -8,6 +8,7 @@
 #include "hist.h"
 #include "log.h"
 #include "options.h"
+#include "validate.h"
 #include "unwind_child.h"
 
 /* argv[0] is the command's own name. Returns the exit status. */
@@ -27,6 +28,8 @@ static int run_with_options(int argc, char **argv)
 		status = options.exit_status;
 	else if (options.view == VIEW_DOCTOR)
 		status = doctor__run(&options);
+	else if (options.view == VIEW_VALIDATE)
+		status = validate__run(&options);
 	else
 		status = hist__run(&options);
 	options__free(&options);
@@ -39,6 +42,8 @@ static const struct command_row command_rows[] = {
 	{ "threshold", "from which size on requests get mappings, and what moves it",
 	  run_with_options },
 	{ "flame", "whose calls ask for memory, or touch it, as a picture", run_with_options },
+	{ "validate", "twelve statements about malloc, put to the test on this host",
+	  run_with_options },
 	{ "doctor", "what this kernel, these rights and this host allow", run_with_options },
 };
 

@@ -283,6 +283,24 @@ static int parse_input(const struct given *given)
 	return 0;
 }
 
+static int parse_allocator(const struct given *given)
+{
+	if (!*given->value)
+		return refuse(given, "no name: give one, as in --allocator jemalloc");
+	given->options->allocator = given->value;
+	return 0;
+}
+
+static int parse_expect(const struct given *given)
+{
+	const char *dot = strchr(given->value, '.'), *equal = strchr(given->value, '=');
+
+	if (!dot || !equal || equal < dot)
+		return refuse(given, "not an expectation: give one as in 5.heap_bytes=135168");
+	given->options->expect = given->value;
+	return 0;
+}
+
 #define SWITCH(member) .parse = parse_switch, .field = offsetof(struct options, member)
 #define TIME(member) .parse = parse_time, .field = offsetof(struct options, member)
 #define BYTES(member) .parse = parse_bytes, .field = offsetof(struct options, member)
@@ -293,7 +311,8 @@ static int parse_input(const struct given *given)
 #define DOCTOR (1U << VIEW_DOCTOR)
 #define THRESHOLD (1U << VIEW_THRESHOLD)
 #define FLAME (1U << VIEW_FLAME)
-#define ALL (HIST | RECORD | DOCTOR | THRESHOLD | FLAME)
+#define VALIDATE (1U << VIEW_VALIDATE)
+#define ALL (HIST | RECORD | DOCTOR | THRESHOLD | FLAME | VALIDATE)
 #define MEASURES .views = HIST | RECORD | THRESHOLD | FLAME, .live = 1
 
 const struct option_row option_rows[] = {
@@ -379,7 +398,14 @@ const struct option_row option_rows[] = {
 	{ "verbose", 'v', NULL, "what is probed and what is not, as it comes", SWITCH(verbose),
 	  .views = FLAME },
 
-	{ .heading = "Report:", .views = HIST | DOCTOR | THRESHOLD },
+	{ .heading = "What:", .views = VALIDATE },
+	{ "allocator", 0, "LIB",
+	  "glibc (default), musl, jemalloc, tcmalloc, mimalloc,\n"
+	  "reference, all, or the path of a library",
+	  .parse = parse_allocator, .views = VALIDATE },
+	{ "expect", 0, "C.KEY=N", "expect another value, to see that a wrong one is noticed",
+	  .parse = parse_expect, .views = VALIDATE },
+	{ .heading = "Report:", .views = HIST | DOCTOR | THRESHOLD | VALIDATE },
 	{ .heading = "Recording:", .views = RECORD },
 	{ "group-by", 0, "KEY", "a row for each pid (default), comm, exe or cgroup",
 	  .parse = parse_group_by, .views = HIST },
@@ -392,9 +418,10 @@ const struct option_row option_rows[] = {
 	  .views = HIST },
 	{ "json", 0, NULL, "JSON, with every process; one document a line", SWITCH(json),
 	  .views = HIST },
-	{ "json", 0, NULL, "JSON, for programs", SWITCH(json), .views = DOCTOR | THRESHOLD },
+	{ "json", 0, NULL, "JSON, for programs", SWITCH(json),
+	  .views = DOCTOR | THRESHOLD | VALIDATE },
 	{ NULL, 'o', "FILE", "the report goes to FILE instead of stdout", .parse = parse_output,
-	  .views = HIST | DOCTOR },
+	  .views = HIST | DOCTOR | VALIDATE },
 	{ NULL, 'o', "FILE",
 	  "the report goes to FILE; as FILE.svg it is a drawing of\n"
 	  "sizes against time",
@@ -406,6 +433,7 @@ const struct option_row option_rows[] = {
 	{ "verbose", 'v', NULL, "what is probed and what is not, as it comes", SWITCH(verbose),
 	  .views = RECORD },
 	{ "verbose", 'v', NULL, "every site, every process", SWITCH(verbose), .views = DOCTOR },
+	{ "verbose", 'v', NULL, "what each experiment did", SWITCH(verbose), .views = VALIDATE },
 	{ "verbose", 'v', NULL, "every move of the threshold, the books", SWITCH(verbose),
 	  .views = THRESHOLD },
 	{ "help", 'h', NULL, "this text", SWITCH(help), .views = ALL },

@@ -26,7 +26,7 @@
 
 static const char *const view_names[] = {
 	[VIEW_HIST] = "hist",		[VIEW_RECORD] = "record", [VIEW_DOCTOR] = "doctor",
-	[VIEW_THRESHOLD] = "threshold", [VIEW_FLAME] = "flame",
+	[VIEW_THRESHOLD] = "threshold", [VIEW_FLAME] = "flame",	  [VIEW_VALIDATE] = "validate",
 };
 
 /* One row of help: "  -v, --verbose         text", the text's lines below each other. */
@@ -97,6 +97,12 @@ static void print_help(enum view view)
 			"unwind tables, merged from the root on. FILE.svg is a picture to zoom and search\n"
 			"in a browser, FILE.folded (and stdout) lines for flamegraph.pl, FILE.json a tree,\n"
 			"FILE.pb.gz a recording. As root, but for -i.\n",
+		[VIEW_VALIDATE] =
+			"Usage: allocpath validate [CLAIM...] [OPTION...]\n\n"
+			"Puts twelve statements about malloc to the test: each is a small program that\n"
+			"runs here, under our own probes. Says what was expected by the library's own\n"
+			"rule, what was measured, and whether the statement holds. CLAIM is a number\n"
+			"from 1 to 12. As root.\n",
 	};
 
 	printf("%s", intros[view]);
@@ -108,7 +114,10 @@ static void print_help(enum view view)
 		else
 			print_row(&option_rows[i]);
 	}
-	if (view == VIEW_DOCTOR)
+	if (view == VIEW_VALIDATE)
+		printf("\nExit status: 0; 1 where a value is not as expected, or for allocpath's own\n"
+		       "failures; 2 for wrong usage.\n");
+	else if (view == VIEW_DOCTOR)
 		printf("\nExit status: 0, whatever is missing; 1 where the report cannot be written.\n");
 	else
 		printf("\nExit status: 0, or that of CMD; 2 for wrong usage; for allocpath's own failures\n"
@@ -128,7 +137,8 @@ static void make_tables(struct getopt_tables *tables, enum view view)
 	struct option *name = tables->names;
 
 	memset(tables, 0, sizeof(*tables));
-	*letter++ = '+';
+	if (view != VIEW_VALIDATE) /* its claims may stand anywhere */
+		*letter++ = '+';
 	*letter++ = ':';
 	for (size_t i = 0; i < nr_option_rows; i++) {
 		const struct option_row *row = &option_rows[i];
@@ -212,13 +222,18 @@ static int parse_options(int argc, char **argv, struct options *options)
 /* What follows the options: nothing, or "--" and a command. */
 static int parse_command(int argc, char **argv, struct options *options)
 {
-	if (strcmp(argv[optind - 1], "--") == 0 && optind > 1 && options->view != VIEW_DOCTOR) {
+	if (strcmp(argv[optind - 1], "--") == 0 && optind > 1 && options->view != VIEW_DOCTOR &&
+	    options->view != VIEW_VALIDATE) {
 		if (optind == argc)
 			return log__error(-1, "there is no command after --: give one, "
 					      "as in -- ls -l");
 		options->command = argv + optind;
 		options->is_live = true;
 		return options__set_target(options, TARGET_COMMAND);
+	}
+	if (optind < argc && options->view == VIEW_VALIDATE) {
+		options->claims = argv + optind;
+		return 0;
 	}
 	if (optind < argc && options->view == VIEW_DOCTOR)
 		return log__error(-1, "'%s' is no option: see allocpath doctor --help",

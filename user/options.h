@@ -21,6 +21,7 @@ enum view {
 	VIEW_DOCTOR,
 	VIEW_THRESHOLD,
 	VIEW_FLAME,
+	VIEW_VALIDATE,
 	NR_VIEWS,
 };
 
@@ -48,6 +49,9 @@ struct options {
 	__u64 min_size, max_size; /* of the requests that are counted, inclusive */
 	enum group_by group_by;
 	enum sort_key sort;
+	char **claims; /* of VIEW_VALIDATE, ends in NULL; NULL: all */
+	const char *allocator; /* of VIEW_VALIDATE; NULL: glibc */
+	const char *expect; /* of VIEW_VALIDATE: "CLAIM.KEY=VALUE", another expectation */
 	bool budget_given; /* else the default of the target and depth holds */
 	bool no_read; /* of VIEW_THRESHOLD: glibc's own parameters are not read */
 	bool no_stacks; /* of VIEW_RECORD */

@@ -79,6 +79,10 @@ def runnable_by_others():
         return
     with tempfile.TemporaryDirectory(prefix="allocpath-program.") as public:
         os.chmod(public, 0o755)
+        built = os.path.dirname(harness.ALLOCPATH)
+        for name in os.listdir(built):
+            if name.startswith("allocpath-experiment") or name == "librefalloc.so":
+                shutil.copy(os.path.join(built, name), public)
         harness.ALLOCPATH = shutil.copy(harness.ALLOCPATH, public)
         harness.PROGRAMS = shutil.copytree(harness.PROGRAMS, os.path.join(public, "programs"))
         yield
