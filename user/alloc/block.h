@@ -44,14 +44,14 @@
 #define BLOCK_CACHED 4ULL
 #define BLOCK_ELSEWHERE 8ULL
 #define BLOCK_FLAGS 15ULL
-#define BLOCK_SAMPLED (1ULL << 61)
+#define BLOCK_SAMPLED (1ULL << 62)
 
 #define SIZE_MASK 0x0000fffffffffff0ULL
 #define TAG_MASK 0xffff000000000000ULL
 #define TAG 0xb10c000000000000ULL
 #define ARENA_SHIFT 48
 #define SLACK_SHIFT 56
-#define SLACK_MASK 31 /* what is over is less than a block */
+#define SLACK_MASK 63 /* what is over: below 32, and 32 of an empty request in 48 bytes */
 
 struct block {
 	__u64 before; /* the tag, the size of the block before */
