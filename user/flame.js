@@ -6,8 +6,17 @@
 	const input = svg.querySelector("#search");
 	const CHARACTER = 7.25;
 	const total = Number(svg.dataset.total);
+	const open = [];
 	let zoomed = frames[0];
 
+	/* Callers come before what they call: a frame's subtree is the stretch from index to last. */
+	frames.forEach((frame, index) => {
+		frame.index = index;
+		open.length = Number(frame.dataset.d);
+		open.push(frame);
+		for (const outer of open)
+			outer.last = index;
+	});
 	for (const frame of frames) {
 		const rect = frame.querySelector("rect");
 		frame.x0 = parseFloat(rect.getAttribute("x"));
@@ -25,7 +34,7 @@
 	}
 
 	function inside(frame, outer) {
-		return frame.x0 >= outer.x0 - 1e-6 && frame.x0 + frame.w0 <= outer.x0 + outer.w0 + 1e-6;
+		return frame.index >= outer.index && frame.index <= outer.last;
 	}
 
 	function draw() {
@@ -77,21 +86,17 @@
 			} catch (error) {
 				return "not a regular expression: " + word;
 			}
-		const found = [];
 		for (const frame of frames) {
 			const hit = pattern !== null && pattern.test(frame.name);
 			frame.classList.toggle("hit", hit);
 			frame.classList.toggle("miss", pattern !== null && !hit);
-			if (hit)
-				found.push(frame);
-		}
-		found.sort((a, b) => a.x0 - b.x0 || b.w0 - a.w0);
-		for (const frame of found) {
+			if (!hit)
+				continue;
 			hits++;
-			if (frame.x0 + frame.w0 <= end + 1e-6)
+			if (frame.index <= end)
 				continue;
 			sum += frame.value;
-			end = frame.x0 + frame.w0;
+			end = frame.last;
 		}
 		svg.dataset.matched = pattern ? String(sum) : "";
 		return pattern === null ? "" : hits + " frames match, with " +
