@@ -265,6 +265,7 @@ static void *resize(void *memory, size_t size)
 {
 	struct block *block = check(memory), *resized = NULL;
 	__u64 word = block->word;
+	size_t usable;
 	void *moved;
 
 	thread__ready();
@@ -291,7 +292,8 @@ static void *resize(void *memory, size_t size)
 	if (!(resized->word & BLOCK_MAPPED))
 		block__give(resized, size);
 	moved = block__memory(resized);
-	memcpy(moved, memory, block__request(word) < size ? block__request(word) : size);
+	usable = malloc_usable_size(memory); /* all of which the caller may have filled */
+	memcpy(moved, memory, usable < size ? usable : size);
 	if (word & BLOCK_SAMPLED)
 		sample__release(block);
 	put_away(block);
