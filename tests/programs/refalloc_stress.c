@@ -22,6 +22,7 @@
 struct held {
 	unsigned char *memory;
 	size_t size;
+	size_t usable; /* all of it is filled, and has to outlive a realloc */
 	unsigned char fill;
 };
 
@@ -77,17 +78,18 @@ static void check_contents(const struct held *held, size_t bytes)
 
 static void fill(struct held *held)
 {
-	for (size_t i = 0; i < held->size; i++)
+	for (size_t i = 0; i < held->usable; i++)
 		held->memory[i] = (unsigned char)(held->fill + i);
 }
 
-static void count_request(struct worker *worker, const struct held *held, size_t alignment)
+static void count_request(struct worker *worker, struct held *held, size_t alignment)
 {
 	if (!held->memory)
 		DIE("no memory for %zu bytes", held->size);
 	if ((uintptr_t)held->memory % alignment)
 		DIE("%p is not aligned to %zu", (void *)held->memory, alignment);
-	if (malloc_usable_size(held->memory) < held->size)
+	held->usable = malloc_usable_size(held->memory);
+	if (held->usable < held->size)
 		DIE("less than %zu bytes are usable", held->size);
 	worker->requests++;
 	worker->bytes += held->size;
@@ -101,7 +103,7 @@ static void count_release(struct worker *worker, const struct held *held)
 
 static void release(struct worker *worker, struct held *held)
 {
-	check_contents(held, held->size);
+	check_contents(held, held->usable);
 	if (held->memory)
 		count_release(worker, held);
 	errno = 123;
@@ -155,7 +157,7 @@ static void resize(struct worker *worker, struct held *held)
 	if (old.memory)
 		count_release(worker, &old);
 	count_request(worker, held, 16);
-	check_contents(held, old.size < held->size ? old.size : held->size);
+	check_contents(held, old.usable < held->size ? old.usable : held->size);
 	fill(held);
 }
 
