@@ -139,10 +139,12 @@ test: $(O)/allocpath $(UNIT_TESTS) programs ## unit and end-to-end tests; as roo
 check-long: $(O)/allocpath $(UNIT_TESTS) programs $(FUZZERS) ## the tests that take longer
 	$(Q)O=$(O) tests/long.sh
 
+# BENCH="allocators ..." and BENCH="questions ..." run these instead.
+BENCH_SCRIPT = $(or $(filter allocators questions,$(firstword $(BENCH))),bench)
 bench: $(O)/allocpath programs ## what measuring costs, against other tools; as root, half an hour
-	$(Q)O=$(O) /usr/bin/python3 -u tests/bench/bench.py $(BENCH)
+	$(Q)O=$(O) /usr/bin/python3 -u tests/bench/$(BENCH_SCRIPT).py $(patsubst $(BENCH_SCRIPT),,$(BENCH))
 
-programs: $(PROGRAMS) $(PROGRAM_LIBRARIES) $(TOOLS) $(ALLOC) $(O)/allocpath-experiment $(O)/allocpath-experiment-musl $(O)/noledger/librefalloc.so ## the programs that tests measure and use
+programs: $(PROGRAMS) $(PROGRAM_LIBRARIES) $(TOOLS) $(ALLOC) $(O)/allocpath-experiment $(O)/allocpath-experiment-musl $(O)/tests/programs/alloc_patterns-musl $(O)/noledger/librefalloc.so ## the programs that tests measure and use
 
 install: all ## install the program, its man page and the allocator below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(O)/allocpath $(DESTDIR)$(PREFIX)/bin/allocpath
@@ -307,6 +309,11 @@ $(O)/allocpath-experiment: $(EXPERIMENT_SOURCES) user/experiments/experiment.h $
 $(O)/allocpath-experiment-musl: $(EXPERIMENT_SOURCES) user/experiments/experiment.h $(O)/flags | $(READY)
 	$(call say,CC,$@)
 	$(Q)musl-gcc $(EXPERIMENT_FLAGS) $(EXPERIMENT_SOURCES) -o $@
+
+$(O)/tests/programs/alloc_patterns-musl: tests/programs/alloc_patterns.c $(O)/flags | $(READY)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)musl-gcc -std=gnu11 $(PROGRAM_FLAGS) $< $(own_flags) -o $@
 
 # Programs that tests measure: no switches and no flags of ours, so that what they do is fixed.
 own_flags = $(shell sed -n 's,.*/\* build: \(.*\) \*/.*,\1,p' $<)

@@ -4,13 +4,14 @@
 import html
 import math
 
+BASES, OURS = ("none", "glibc"), ("allocpath", "refalloc")
 ROW, LABEL, WIDTH, GAP = 16, 190, 460, 26
 
 
 def _bar(at, name, row, scale):
     length = scale(row["ratio"])
     text = f"{row['ratio']:.2f} × ({row['median']:.4g} {row['unit']})"
-    color = "#c33" if name == "none" else "#27c" if name.startswith("allocpath") else "#999"
+    color = "#c33" if name in BASES else "#27c" if name.startswith(OURS) else "#999"
     return (f'<text x="{LABEL - 6}" y="{at + 11}" text-anchor="end">{html.escape(name)}</text>'
             f'<rect x="{LABEL}" y="{at + 2}" width="{length:.1f}" height="{ROW - 5}" fill="{color}"/>'
             f'<text x="{LABEL + length + 5:.1f}" y="{at + 11}">{text}</text>')
