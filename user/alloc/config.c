@@ -52,8 +52,10 @@ static bool parse_bytes(struct word word, size_t *value)
 			return false;
 		i++;
 	}
+	if (i != word.length)
+		return false;
 	*value = sum;
-	return i == word.length;
+	return true;
 }
 
 static bool parse_policy(struct word value)
