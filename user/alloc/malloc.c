@@ -62,21 +62,19 @@ static bool wants_mapping(size_t size)
 	return config.policy == POLICY_MMAP;
 }
 
-/* From the thread's arena; the memory begins at a multiple of the alignment. */
-static struct block *take_from_arena(size_t size, size_t alignment)
+/* The memory begins at a multiple of the alignment. */
+static struct block *take_from(unsigned int arena, size_t size, size_t alignment)
 {
 	size_t need = block__need(size), lead;
 	struct block *block, *aligned;
 	uintptr_t memory;
 
-	if (alignment <= ALIGNMENT && need <= CACHE_MAX)
-		return cache__fill(need);
-	arena__lock(thread.arena);
+	arena__lock(arena);
 	if (alignment <= ALIGNMENT) {
-		block = arena__take(thread.arena, need);
+		block = arena__take(arena, need);
 		goto out;
 	}
-	block = arena__take(thread.arena, need + alignment + BLOCK_MIN);
+	block = arena__take(arena, need + alignment + BLOCK_MIN);
 	if (!block)
 		goto out;
 	memory = ((uintptr_t)block__memory(block) + alignment - 1) & -alignment;
@@ -94,7 +92,23 @@ static struct block *take_from_arena(size_t size, size_t alignment)
 	}
 	arena__cut(block, need);
 out:
-	arena__unlock(thread.arena);
+	arena__unlock(arena);
+	return block;
+}
+
+/* From the thread's arena; where the kernel gives it no more, from what the others still have. */
+static struct block *take_from_arena(size_t size, size_t alignment)
+{
+	struct block *block;
+
+	if (alignment <= ALIGNMENT && block__need(size) <= CACHE_MAX)
+		block = cache__fill(block__need(size));
+	else
+		block = take_from(thread.arena, size, alignment);
+	for (unsigned int i = 0; SELDOM(!block) && i < arenas__used(); i++) {
+		if (i != thread.arena)
+			block = take_from(i, size, alignment);
+	}
 	return block;
 }
 
