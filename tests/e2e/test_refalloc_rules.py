@@ -1,8 +1,49 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The reference allocator's rules: a program each, and glibc's own answers where they are the rule."""
 
-from harness import Failure, each, fail_if, program
+from harness import Failure, each, fail_if, program, test
 from test_refalloc import environment
+
+# {rule: options it needs}, of tests/programs/refalloc_rules.c and refalloc_around.c
+RULES = {
+    "first_heap": [],
+    "top_pad": ["top_pad=1m"],
+    "no_top_pad": ["top_pad=0"],
+    "threshold": [],
+    "threshold_set": ["threshold=10000"],
+    "mapping_returned": [],
+    "small_stays": [],
+    "coalesce": [],
+    "header": [],
+    "trim": [],
+    "no_trim": ["trim_threshold=1g"],
+    "pinned": [],
+    "dynamic": ["dynamic=1"],
+    "dynamic_ended": ["dynamic=1"],
+    "fixed": [],
+    "calloc_fresh": [],
+    "realloc_mapping": [],
+    "realloc_heap": [],
+    "brk": ["policy=brk"],
+    "mmap": ["policy=mmap"],
+    "mallopt": [],
+    "mallinfo": [],
+    "malloc_trim": [],
+    "alignment": [],
+}
+AROUND = {
+    "arenas": [],
+    "one_arena": ["arenas=1"],
+    "foreign_break": [],
+    "blocked_break": [],
+    "limited_space": [],
+    "limited_data": [],
+    "limited_thread": [],
+    "thread_end": [],
+    "many_threads": [],
+    "fork": [],
+    "forks_of_threads": [],
+}
 
 OPTIONS = {
     "hybrid": [],
@@ -35,3 +76,78 @@ def interface(context, options):
              for number, (one, other) in enumerate(zip(expected, found), 1) if one != other])
     if len(found) != len(expected):
         raise Failure(f"{len(found)} answers, glibc has {len(expected)}")
+
+
+@each({rule: (rule, options) for rule, options in RULES.items()})
+def heap(context, row):
+    """What is said of the heap, of mappings and of the knobs holds, seen from outside."""
+    rule, options = row
+    context.run([program("refalloc_rules"), rule], environment=environment(*options))
+
+
+@each({rule: (rule, options) for rule, options in AROUND.items()})
+def around(context, row):
+    """It works where others are about: threads, forks, limits, whoever moves the break."""
+    rule, options = row
+    context.run([program("refalloc_around"), rule], environment=environment(*options))
+
+
+@test(takes_long=True)
+def fork_thousand(context):
+    """A threaded program is forked a thousand times, and never hangs."""
+    process = context.start([program("refalloc_around"), "fork_thousand"],
+                            environment=environment())
+    if context.finish(process, 600):
+        raise Failure(f"ended with {process.returncode}", context.stderr_of(process))
+
+
+BYTES = "a size in bytes, as 4096, 64k or 1m"
+NAMES = "one of policy, threshold, dynamic, top_pad, trim_threshold, arenas, cache, sample, ledger"
+COUNT = "a number from 1 to 256"
+BAD = {
+    "policy=best": "hybrid, brk or mmap",
+    "policy=": "hybrid, brk or mmap",
+    "policy=mmap2": "hybrid, brk or mmap",
+    "threshold=": BYTES,
+    "threshold=-1": BYTES,
+    "threshold=1x": BYTES,
+    "threshold=k": BYTES,
+    "threshold=1kk": BYTES,
+    "threshold=99999999999999999999": BYTES,
+    "threshold=17179869184g": BYTES,
+    "trim_threshold=one": BYTES,
+    "sample=0": BYTES,
+    "top_pad=2g": "a size in bytes, as 64k, of at most 1g",
+    "top_pad=-4096": "a size in bytes, as 64k, of at most 1g",
+    "dynamic=yes": "0 or 1",
+    "cache=2": "0 or 1",
+    "arenas=0": COUNT,
+    "arenas=257": COUNT,
+    "ledger=": "a file's name; %p in it is the pid",
+    "treshold=1m": NAMES,
+    "=5": NAMES,
+    "hybrid": "name=value",
+}
+
+
+@test
+def bad_options(context):
+    """A bad value is one line that says what is right; the rest is used, and the program runs."""
+    wrong = []
+    for option, right in BAD.items():
+        expected = f"refalloc: REFALLOC: '{option}' is not used: it has to be {right}\n"
+        process = context.start([program("refalloc_rules"), "top_pad"],
+                                environment=environment(option, "", "top_pad=1m"))
+        status, said = context.finish(process), context.stderr_of(process)
+        if status or said != expected:
+            wrong += [f"{option}: status {status}, '{said}', not '{expected}'"]
+    fail_if(wrong)
+
+
+@test
+def two_bad_options(context):
+    """A line for each."""
+    process = context.start([program("refalloc_rules"), "first_heap"],
+                            environment=environment("cache=", "what"))
+    if context.finish(process) or context.stderr_of(process).count("refalloc: REFALLOC: '") != 2:
+        raise Failure(context.stderr_of(process))
