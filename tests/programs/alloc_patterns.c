@@ -11,8 +11,8 @@
  *             to the other's successor; N is of generations
  *   grow      16 arrays grow by half, one after the other, up to 1 MiB, and are filled; N is of such sets
  *   threads   mixed in two threads at once
- *   retain    10,000 large blocks and as many small ones between them; the large are freed, the
- *             program goes on with small ones N times
+ *   retain    400 blocks of 256 KiB, all written to, and a small one behind each; the large are
+ *             freed, and the program goes on with small ones N times
  */
 #include <pthread.h>
 #include <stdint.h>
@@ -26,7 +26,8 @@
 #define HANDOVER_KEPT 5000
 #define HANDOVER_STEPS 50000
 #define ARRAYS 16
-#define RETAINED 10000
+#define RETAINED 400
+#define RETAINED_BYTES (256 << 10)
 
 static uint64_t draw(uint64_t *random)
 {
@@ -190,8 +191,8 @@ static void run_retain(unsigned long count)
 	static void *large[RETAINED], *small[RETAINED];
 
 	for (int i = 0; i < RETAINED; i++) {
-		large[i] = take(16384);
-		memset(large[i], 1, 16384);
+		large[i] = take(RETAINED_BYTES);
+		memset(large[i], 1, RETAINED_BYTES);
 		small[i] = take(64);
 	}
 	for (int i = 0; i < RETAINED; i++)
