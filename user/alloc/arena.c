@@ -263,7 +263,7 @@ void arena__give_back(struct block *block)
 	struct block *next = block__next(block), *before;
 
 	if (SELDOM(block__before(next) != size))
-		complain(block, COMPLAINT_HEADER);
+		complain(block, BAD_HEADER);
 	if (!block__is_used(next)) {
 		if (next != arena->top)
 			bin__remove(arena, next);
@@ -273,7 +273,7 @@ void arena__give_back(struct block *block)
 		before = block__at(block, -block__before(block));
 		if (!block__is_used(before)) {
 			if (SELDOM(block__size(before) != block__before(block)))
-				complain(before, COMPLAINT_HEADER);
+				complain(before, BAD_HEADER);
 			bin__remove(arena, before);
 			block->word &= ~BLOCK_USED; /* a header that stays behind says so */
 			size += block__size(before);
@@ -307,7 +307,7 @@ bool arena__grow_in_place(struct block *block, size_t size)
 	size_t whole;
 
 	if (SELDOM(block__before(next) != block__size(block)))
-		complain(block, COMPLAINT_HEADER);
+		complain(block, BAD_HEADER);
 	if (block__is_used(next))
 		return false;
 	whole = block__size(block) + block__size(next);

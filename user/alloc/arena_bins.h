@@ -11,6 +11,7 @@
 
 #include "block.h"
 #include "complain.h"
+#include "thread.h"
 
 #define SMALL_BINS 64u
 #define NR_BINS (SMALL_BINS + (48 - 10) * 8)
@@ -66,7 +67,7 @@ static inline void bin__remove(struct arena *arena, struct block *block)
 
 	if (SELDOM((prev ? prev->next : arena->bins[bin]) != block ||
 		   (next && next->prev != block)))
-		complain(block, COMPLAINT_LINKS);
+		complain(block, BAD_LINKS);
 	if (prev)
 		prev->next = next;
 	else

@@ -4,19 +4,16 @@
 #define REFALLOC_COMPLAIN_H
 
 #include "block.h"
-#include "thread.h"
 
-enum complaint {
-	COMPLAINT_POINTER, /* what was passed is no block's */
-	COMPLAINT_FREED, /* it is free already */
-	COMPLAINT_HEADER, /* sizes at both ends of a block differ */
-	COMPLAINT_LINKS, /* a free block's links do not lead back to it */
-};
+#define BAD_POINTER "bad pointer: no block begins there"
+#define DOUBLE_FREE "double free: the block is free already"
+#define BAD_HEADER "overwritten header: behind the block stands another size than its own"
+#define BAD_LINKS "overwritten free block: its links do not lead back to it"
 
 /* Of the block that the caller has passed, or that was met on its way. */
-_Noreturn void complain(const struct block *block, enum complaint complaint);
+_Noreturn void complain(const struct block *block, const char *what);
 
 /* Which of them it is, of a block whose header does not say that it is simply in use. */
-_Noreturn void complain__about(const void *memory);
+_Noreturn void complain__about(void *memory);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "os.h"
-#include "text.h"
 
 #define KIB ((size_t)1024)
 
@@ -15,184 +15,114 @@ struct config config = {
 	.threshold = 128 * KIB,
 	.top_pad = 128 * KIB,
 	.trim_threshold = 128 * KIB,
-	.cache = true,
+	.cache = 1,
 	.sample = 512 * KIB,
 };
 
-static char ledger_path[4096];
+#define BYTES "a size in bytes, as 4096, 64k or 1m"
+#define SWITCH "0 or 1"
 
-struct word {
-	const char *at;
-	size_t length;
+static const struct option {
+	const char *name;
+	size_t *value, least, most;
+	const char *right;
+} options[] = {
+	{ "threshold", &config.threshold, 0, SIZE_MAX, BYTES },
+	{ "dynamic", &config.dynamic, 0, 1, SWITCH },
+	{ "top_pad", &config.top_pad, 0, KIB *KIB *KIB, "a size in bytes, as 64k, of at most 1g" },
+	{ "trim_threshold", &config.trim_threshold, 0, SIZE_MAX, BYTES },
+	{ "arenas", &config.arenas, 1, MAX_ARENAS, "a number from 1 to 256" },
+	{ "cache", &config.cache, 0, 1, SWITCH },
+	{ "sample", &config.sample, 1, SIZE_MAX, BYTES },
 };
 
-static bool word__is(struct word word, const char *text)
-{
-	return strlen(text) == word.length && !memcmp(word.at, text, word.length);
-}
-
 /* Digits, and maybe k, m or g. */
-static bool parse_bytes(struct word word, size_t *value)
+static bool parse_bytes(const char *text, const struct option *option)
 {
 	static const char units[] = "kmg";
-	size_t sum = 0, i; /* value stays as it was if this is no size */
-
-	for (i = 0; i < word.length && word.at[i] >= '0' && word.at[i] <= '9'; i++) {
-		if (__builtin_mul_overflow(sum, (size_t)10, &sum) ||
-		    __builtin_add_overflow(sum, (size_t)(word.at[i] - '0'), &sum))
-			return false;
-	}
-	if (!i)
-		return false;
-	if (i == word.length - 1) {
-		const char *unit = strchr(units, word.at[i] | 0x20);
-
-		if (!unit || !*unit ||
-		    __builtin_mul_overflow(sum, (size_t)1 << 10 * (unit - units + 1), &sum))
-			return false;
-		i++;
-	}
-	if (i != word.length)
-		return false;
-	*value = sum;
-	return true;
-}
-
-static bool parse_policy(struct word value)
-{
-	static const char *const names[] = { "hybrid", "brk", "mmap" };
-
-	for (int i = 0; i < NR_POLICIES; i++) {
-		if (word__is(value, names[i])) {
-			config.policy = (enum refalloc_policy)i;
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool parse_pad(struct word value)
-{
+	const char *unit;
 	size_t bytes;
+	char *end;
 
-	if (!parse_bytes(value, &bytes) || bytes > KIB * KIB * KIB)
+	errno = 0;
+	bytes = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || errno)
 		return false;
-	config.top_pad = bytes;
+	if (*end) {
+		unit = strchr(units, *end | 0x20);
+		if (!unit || end[1] ||
+		    __builtin_mul_overflow(bytes, KIB << 10 * (unit - units), &bytes))
+			return false;
+	}
+	if (bytes < option->least || bytes > option->most)
+		return false;
+	*option->value = bytes;
 	return true;
 }
-
-static bool parse_switch(struct word value, bool *set)
-{
-	bool on = word__is(value, "1");
-
-	if (!on && !word__is(value, "0"))
-		return false;
-	*set = on;
-	return true;
-}
-
-static const char BYTES[] = "a size in bytes, as 4096, 64k or 1m";
-static const char SWITCH[] = "0 or 1";
 
 /* What would have been right, or NULL: it is. */
-static const char *parse_option(struct word name, struct word value)
+static const char *parse_option(const char *name, const char *value)
 {
-	size_t bytes;
+	static const char *const policies[] = { "hybrid", "brk", "mmap" };
 
-	if (word__is(name, "policy"))
-		return parse_policy(value) ? NULL : "hybrid, brk or mmap";
-	if (word__is(name, "threshold"))
-		return parse_bytes(value, &config.threshold) ? NULL : BYTES;
-	if (word__is(name, "top_pad"))
-		return parse_pad(value) ? NULL : "a size in bytes, as 64k, of at most 1g";
-	if (word__is(name, "trim_threshold"))
-		return parse_bytes(value, &config.trim_threshold) ? NULL : BYTES;
-	if (word__is(name, "dynamic"))
-		return parse_switch(value, &config.dynamic) ? NULL : SWITCH;
-	if (word__is(name, "cache"))
-		return parse_switch(value, &config.cache) ? NULL : SWITCH;
-	if (word__is(name, "sample")) {
-		if (!parse_bytes(value, &bytes) || !bytes)
-			return BYTES;
-		config.sample = bytes;
-		return NULL;
+	if (!strcmp(name, "policy")) {
+		for (int i = 0; i < NR_POLICIES; i++) {
+			if (!strcmp(value, policies[i])) {
+				config.policy = (enum refalloc_policy)i;
+				return NULL;
+			}
+		}
+		return "hybrid, brk or mmap";
 	}
-	if (word__is(name, "arenas")) {
-		if (!parse_bytes(value, &bytes) || !bytes || bytes > MAX_ARENAS)
-			return "a number from 1 to 256";
-		config.arenas = (unsigned int)bytes;
-		return NULL;
-	}
-	if (word__is(name, "ledger")) {
-		if (!value.length || value.length >= sizeof(ledger_path))
+	if (!strcmp(name, "ledger")) {
+		if (!*value)
 			return "a file's name; %p in it is the pid";
-		memcpy(ledger_path, value.at, value.length);
-		ledger_path[value.length] = 0;
-		config.ledger = ledger_path;
+		config.ledger = value;
 		return NULL;
+	}
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
+		if (!strcmp(name, options[i].name))
+			return parse_bytes(value, &options[i]) ? NULL : options[i].right;
 	}
 	return "one of policy, threshold, dynamic, top_pad, trim_threshold, arenas, cache, sample, "
 	       "ledger";
 }
 
-static void complain(struct word option, const char *right)
+/* "name=value,name=value"; each that is bad is named in a line, and what it sets stays. */
+static void parse(char *text)
 {
-	char line[512];
-	struct text text = { .at = line, .left = sizeof(line) - 1 };
+	char *option, *equals;
+	const char *right;
 
-	text__string(&text, "refalloc: REFALLOC: '");
-	text__bytes(&text, option.at, option.length < 100 ? option.length : 100);
-	text__string(&text, "' is not used: it has to be ");
-	text__string(&text, right);
-	*text.at++ = '\n';
-	os__say(line, (size_t)(text.at - line));
-}
-
-bool config__parse(const char *text)
-{
-	bool good = true;
-
-	while (*text) {
-		struct word option = { text, strcspn(text, ",") };
-		size_t name = strcspn(text, "=,");
-		const char *right;
-
-		text += option.length;
-		if (*text)
-			text++;
-		if (!option.length)
+	while ((option = strsep(&text, ","))) {
+		if (!*option)
 			continue;
-		if (name < option.length) {
-			right = parse_option((struct word){ option.at, name },
-					     (struct word){ option.at + name + 1,
-							    option.length - name - 1 });
-		} else {
-			right = "name=value";
-		}
-		if (right) {
-			complain(option, right);
-			good = false;
-		}
+		equals = strchr(option, '=');
+		if (equals)
+			*equals = 0;
+		right = equals ? parse_option(option, equals + 1) : "name=value";
+		if (right)
+			os__say("REFALLOC: '%.60s%s%.100s' is not used: it has to be %s", option,
+				equals ? "=" : "", equals ? equals + 1 : "", right);
 	}
-	return good;
 }
 
 void config__read(void)
 {
+	static char text[8192]; /* config.ledger points into it */
 	/* Not in a program that runs with more rights than its user has. */
-	const char *text = secure_getenv("REFALLOC");
+	const char *given = secure_getenv("REFALLOC");
 
-	if (text)
-		config__parse(text);
-	if (!config.arenas) {
-		config.arenas = 8 * os__cpus();
-		if (config.arenas > MAX_ARENAS)
-			config.arenas = MAX_ARENAS;
-	}
+	if (given && strlen(given) >= sizeof(text))
+		os__say("REFALLOC is not used: it has %zu bytes or more", sizeof(text));
+	else if (given)
+		parse(strcpy(text, given));
+	if (!config.arenas)
+		config.arenas = 8 * os__cpus() < MAX_ARENAS ? 8 * os__cpus() : MAX_ARENAS;
 	if (config.policy != POLICY_HYBRID)
 		config.arenas = 1; /* all on the break, or no arena at all */
 	if (config.policy == POLICY_MMAP)
-		config.cache = false;
+		config.cache = 0;
 }
 
 void config__freed_mapping(size_t length)

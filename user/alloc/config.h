@@ -19,11 +19,11 @@
 struct config {
 	enum refalloc_policy policy;
 	size_t threshold; /* requests from this size on get a mapping of their own */
-	bool dynamic; /* a freed mapping raises the threshold to its own size, as in glibc */
+	size_t dynamic; /* 1: a freed mapping raises the threshold to its own size, as in glibc */
 	size_t top_pad; /* the break grows by this much more than asked, and keeps it when trimmed */
 	size_t trim_threshold;
-	unsigned int arenas; /* 0: eight for each CPU */
-	bool cache; /* threads keep freed blocks for themselves */
+	size_t arenas; /* 0: eight for each CPU */
+	size_t cache; /* 1: threads keep freed blocks for themselves */
 	size_t sample; /* mean bytes between two sampled requests */
 	const char *ledger; /* a file's name, in the environment; NULL: none */
 };
@@ -35,12 +35,6 @@ struct config {
 extern struct config config;
 
 void config__read(void);
-
-/*
- * Sets it from such a text, "name=value,name=value"; false: some value was bad, and each such one
- * was named in a line on standard error and left at what it was. The text stays in use.
- */
-bool config__parse(const char *text);
 
 /* A freed mapping of this length: glibc's rule for the dynamic threshold. */
 void config__freed_mapping(size_t length);

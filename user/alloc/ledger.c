@@ -6,20 +6,20 @@
 
 #include "config.h"
 #include "os.h"
-#include "text.h"
 
 struct refalloc_slot ledger_early;
 
 static struct refalloc_ledger *ledger;
 static __u8 claimed[REFALLOC_SLOTS]; /* slot 0 is nobody's own */
 
-#ifndef REFALLOC_NO_LEDGER
 void ledger__request(size_t size, __u64 word, unsigned int did)
 {
 	struct refalloc_slot *slot = thread.slot;
 	struct refalloc_row *row = &slot->rows[size_class__of(size)];
 	enum alloc_path path = did__path(did);
 
+	if (!LEDGER_IS_KEPT)
+		return;
 	ledger__add(&row->count[path], 1);
 	ledger__add(&row->bytes, size);
 	if (path != PATH_POOL)
@@ -33,36 +33,10 @@ void ledger__request(size_t size, __u64 word, unsigned int did)
 
 void ledger__release(__u64 word, unsigned int did)
 {
+	if (!LEDGER_IS_KEPT)
+		return;
 	ledger__add(&thread.slot->releases[did__release(did)], 1);
 	ledger__add(&thread.slot->release_bytes, block__request(word));
-}
-#else
-void ledger__request(size_t size, __u64 word, unsigned int did)
-{
-	(void)size;
-	(void)word;
-	(void)did;
-}
-
-void ledger__release(__u64 word, unsigned int did)
-{
-	(void)word;
-	(void)did;
-}
-#endif
-
-static void complain(int error)
-{
-	char line[512];
-	struct text text = { .at = line, .left = sizeof(line) - 1 };
-
-	text__string(&text, "refalloc: no ledger in ");
-	text__string(&text, config.ledger ? config.ledger : "memory");
-	text__string(&text, ": ");
-	text__string(&text, error == EEXIST ? "there is something that is not a file" :
-					      strerrordesc_np(error));
-	*text.at++ = '\n';
-	os__say(line, (size_t)(text.at - line));
 }
 
 static void fill_head(struct refalloc_head *head)
@@ -86,7 +60,9 @@ static void map_ledger(void *at)
 
 	mapped = os__map_ledger(config.ledger, sizeof(*mapped), at, &error);
 	if (!mapped && config.ledger) {
-		complain(error);
+		os__say("no ledger in %s: %s", config.ledger,
+			error == EEXIST ? "there is something that is not a file" :
+					  strerrordesc_np(error));
 		mapped = os__map_ledger(NULL, sizeof(*mapped), at, &error);
 	}
 	if (mapped)
@@ -96,14 +72,14 @@ static void map_ledger(void *at)
 
 void ledger__open(void)
 {
-#ifndef REFALLOC_NO_LEDGER
+	if (!LEDGER_IS_KEPT)
+		return;
 	map_ledger(NULL);
 	/* The call itself, which the first request makes. Where it failed nothing was called. */
 	if (ledger) {
 		ledger->slots[0].mmap_calls = 1;
 		ledger->slots[0].mmap_file_bytes = sizeof(*ledger);
 	}
-#endif
 }
 
 void ledger__reopen(void)

@@ -6,6 +6,12 @@
 #include "refalloc.h"
 #include "thread.h"
 
+#ifdef REFALLOC_NO_LEDGER
+#define LEDGER_IS_KEPT false
+#else
+#define LEDGER_IS_KEPT true
+#endif
+
 /* What a request or a release has done so far; what it is called in the end is its highest. */
 #define DID_ARENA (1u << 0)
 #define DID_BRK (1u << 1)
@@ -60,39 +66,34 @@ static inline void ledger__limits(struct refalloc_slot *slot, size_t size, enum 
 /* word: the block's, for where it lies. */
 static inline void ledger__pool_request(size_t size, __u64 word)
 {
-#ifndef REFALLOC_NO_LEDGER
 	struct refalloc_slot *slot = thread.slot;
 	struct refalloc_row *row = &slot->rows[size_class__of(size)];
 
+	if (!LEDGER_IS_KEPT)
+		return;
 	row->count[PATH_POOL]++;
 	row->bytes += size;
 	ledger__limits(slot, size, PATH_POOL);
 	if (word & BLOCK_ELSEWHERE)
 		slot->home_arena++;
-#else
-	(void)size;
-	(void)word;
-#endif
 }
 
 static inline void ledger__kept_release(__u64 word)
 {
-#ifndef REFALLOC_NO_LEDGER
+	if (!LEDGER_IS_KEPT)
+		return;
 	thread.slot->releases[RELEASE_KEPT]++;
 	thread.slot->release_bytes += block__request(word);
-#else
-	(void)word;
-#endif
 }
 
 void ledger__request(size_t size, __u64 word, unsigned int did);
 void ledger__release(__u64 word, unsigned int did);
 
-#ifndef REFALLOC_NO_LEDGER
-#define LEDGER_COUNT(counter, value) ledger__add(&thread.slot->counter, (__u64)(value))
-#else
-#define LEDGER_COUNT(counter, value) ((void)(value))
-#endif
+#define LEDGER_COUNT(counter, value)                                                               \
+	do {                                                                                       \
+		if (LEDGER_IS_KEPT)                                                                \
+			ledger__add(&thread.slot->counter, (__u64)(value));                        \
+	} while (0)
 
 void ledger__open(void);
 void ledger__reopen(void); /* in a forked child */

@@ -76,7 +76,7 @@ void mapping__free(struct block *block)
 	char *start = mapping_start(block);
 
 	if (SELDOM((uintptr_t)start % PAGE))
-		complain(block, COMPLAINT_HEADER);
+		complain(block, BAD_HEADER);
 	thread.did |= DID_MUNMAP;
 	account(-1, -length);
 	config__freed_mapping(length);

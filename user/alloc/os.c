@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,7 +14,6 @@
 
 #include "ledger.h"
 #include "probes.h"
-#include "text.h"
 
 /* glibc's idea of the break; NULL until the first sbrk has asked the kernel. */
 extern void *__curbrk __attribute__((weak));
@@ -105,30 +105,28 @@ bool os__move_break(ptrdiff_t by)
 }
 
 /* false: it is too long. */
-static bool expand_path(const char *path, struct text *text)
+static bool expand_path(const char *path, char *to, size_t room)
 {
-	for (; *path; path++) {
-		if (path[0] == '%' && path[1] == 'p') {
-			text__number(text, (__u64)getpid());
-			path++;
-		} else {
-			text__bytes(text, path, 1);
-		}
-	}
-	*text->at = 0;
-	return text->left > 0;
+	const char *pid = strstr(path, "%p");
+	size_t front = pid ? (size_t)(pid - path) : strlen(path);
+
+	if (front >= room)
+		return false;
+	memcpy(to, path, front);
+	to[front] = 0;
+	return !pid ||
+	       snprintf(to + front, room - front, "%d%s", getpid(), pid + 2) < (int)(room - front);
 }
 
 /* A file of our own: what others have mapped by this name stays theirs, and whole. */
 static int open_ledger(const char *path)
 {
 	char expanded[4096];
-	struct text text = { .at = expanded, .left = sizeof(expanded) - 1 };
 	struct stat stat;
 
 	if (!path)
 		return memfd_create("refalloc-ledger", MFD_CLOEXEC);
-	if (!expand_path(path, &text)) {
+	if (!expand_path(path, expanded, sizeof(expanded))) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
@@ -179,9 +177,17 @@ __u32 os__pid(void)
 	return (__u32)getpid();
 }
 
-void os__say(const char *text, size_t length)
+void os__say(const char *format, ...)
 {
-	ssize_t written = write(STDERR_FILENO, text, length);
+	char line[512] = "refalloc: ";
+	size_t length = strlen(line);
+	va_list values;
 
-	(void)written;
+	va_start(values, format);
+	vsnprintf(line + length, sizeof(line) - length - 1, format, values);
+	va_end(values);
+	length = strlen(line);
+	line[length++] = '\n';
+	if (write(STDERR_FILENO, line, length) < 0)
+		return; /* nowhere to say it */
 }

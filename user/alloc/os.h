@@ -38,7 +38,7 @@ unsigned int os__cpus(void); /* that this process may run on */
 __u64 os__boot_ns(void);
 __u32 os__pid(void);
 
-/* To standard error, in one write. */
-void os__say(const char *text, size_t length);
+/* A line of at most 500 bytes on standard error, in one write. No format here makes printf allocate. */
+__attribute__((format(printf, 1, 2))) void os__say(const char *format, ...);
 
 #endif

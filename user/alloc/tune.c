@@ -45,12 +45,12 @@ REFALLOC_PUBLIC int mallopt(int parameter, int value)
 		if (value <= 0)
 			return 0;
 		if (config.policy == POLICY_HYBRID)
-			CONFIG_SET(arenas, value < MAX_ARENAS ? (unsigned int)value : MAX_ARENAS);
+			CONFIG_SET(arenas, value < MAX_ARENAS ? bytes : MAX_ARENAS);
 		return 1;
 	default:
 		return 0;
 	}
-	CONFIG_SET(dynamic, false);
+	CONFIG_SET(dynamic, 0);
 	return 1;
 }
 
