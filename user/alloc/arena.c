@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "arena.h"
 
-#include <string.h>
 #include <sys/single_threaded.h>
 
 #include "arena_bins.h"
@@ -91,21 +90,31 @@ static void file_free(struct arena *arena, struct block *block)
 	bin__put(arena, block);
 }
 
+/* The top begins there, in the newest segment, and reaches to a fence at the segment's end. */
+static void set_top(struct arena *arena, struct block *top)
+{
+	struct segment *segment = arena->segments;
+	__u64 where = (__u64)(arena - arenas) << ARENA_SHIFT;
+	struct block *fence = segment__fence(segment);
+
+	where |= segment->on_break ? 0 : BLOCK_ELSEWHERE;
+	arena->top = top;
+	block__set(top, (size_t)((char *)fence - (char *)top), where, 0);
+	fence->word = where | BLOCK_USED;
+}
+
 /* Memory becomes the arena's newest segment, all of it the top. What was the top is filed. */
 static void add_segment(struct arena *arena, char *memory, size_t bytes, bool on_break)
 {
-	__u64 where = (__u64)(arena - arenas) << ARENA_SHIFT | (on_break ? 0 : BLOCK_ELSEWHERE);
 	struct segment *segment = (struct segment *)memory;
-	struct block *old_top = arena->top, *fence;
+	struct block *old_top = arena->top;
 
 	segment->next = arena->segments;
 	segment->bytes = bytes;
 	segment->on_break = on_break;
 	arena->segments = segment;
-	arena->top = segment__first(segment);
-	arena->top->before = TAG;
-	fence = block__set(arena->top, bytes - sizeof(*segment) - HEADER_BYTES, where, 0);
-	fence->word = where | BLOCK_USED;
+	segment__first(segment)->before = TAG;
+	set_top(arena, segment__first(segment));
 	if (old_top && block__size(old_top))
 		file_free(arena, old_top);
 }
@@ -116,7 +125,6 @@ static bool grow_by_break(struct arena *arena, size_t size)
 	size_t more = size + CONFIG_GET(top_pad), skip = 0;
 	struct segment *segment = arena->segments;
 	char *end = os__break();
-	struct block *fence;
 	bool joins;
 
 	if (!end)
@@ -137,9 +145,7 @@ static bool grow_by_break(struct arena *arena, size_t size)
 		return true;
 	}
 	segment->bytes += more;
-	fence = block__set(arena->top, block__size(arena->top) + more,
-			   arena->top->word & BLOCK_WHERE, 0);
-	fence->word = (arena->top->word & BLOCK_WHERE) | BLOCK_USED;
+	set_top(arena, arena->top);
 	return true;
 }
 
@@ -203,13 +209,6 @@ static struct block *find_free(struct arena *arena, size_t size)
 	return arena->top;
 }
 
-struct block *arena__take(unsigned int index, size_t size)
-{
-	struct block *block = find_free(&arenas[index], size);
-
-	return block ? cut_free(&arenas[index], block, size) : NULL;
-}
-
 struct block *arena__take_row(unsigned int index, size_t size, unsigned int *count)
 {
 	struct arena *arena = &arenas[index];
@@ -234,11 +233,17 @@ struct block *arena__take_row(unsigned int index, size_t size, unsigned int *cou
 	return first;
 }
 
+struct block *arena__take(unsigned int index, size_t size)
+{
+	unsigned int one = 1;
+
+	return arena__take_row(index, size, &one);
+}
+
 /* The top, down to pad: only where its segment ends at the break. */
 static bool trim_top(struct arena *arena, size_t pad)
 {
 	struct segment *segment = arena->segments;
-	struct block *fence;
 	size_t bytes;
 
 	if (!segment || !segment->on_break || block__size(arena->top) <= pad)
@@ -250,9 +255,7 @@ static bool trim_top(struct arena *arena, size_t pad)
 		return false;
 	thread.did |= DID_TRIM;
 	segment->bytes -= bytes;
-	fence = block__set(arena->top, block__size(arena->top) - bytes,
-			   arena->top->word & BLOCK_WHERE, 0);
-	fence->word = (arena->top->word & BLOCK_WHERE) | BLOCK_USED;
+	set_top(arena, arena->top);
 	return true;
 }
 
@@ -304,22 +307,19 @@ bool arena__grow_in_place(struct block *block, size_t size)
 {
 	struct arena *arena = &arenas[block__arena(block)];
 	struct block *next = block__next(block);
-	size_t whole;
+	size_t whole = block__size(block) + block__size(next);
+	bool is_top = next == arena->top;
 
 	if (SELDOM(block__before(next) != block__size(block)))
 		complain(block, BAD_HEADER);
-	if (block__is_used(next))
+	if (block__is_used(next) || whole < size + (is_top ? BLOCK_MIN : 0))
 		return false;
-	whole = block__size(block) + block__size(next);
-	if (whole < size + (next == arena->top ? BLOCK_MIN : 0))
-		return false;
-	if (next != arena->top)
+	if (!is_top)
 		bin__remove(arena, next);
 	block__set(block, whole, block->word & BLOCK_WHERE, BLOCK_USED);
-	if (next == arena->top) {
-		next = block__set(block, size, block->word & BLOCK_WHERE, BLOCK_USED);
-		block__set(next, whole - size, block->word & BLOCK_WHERE, 0);
-		arena->top = next;
+	if (is_top) {
+		block__set(block, size, block->word & BLOCK_WHERE, BLOCK_USED);
+		set_top(arena, block__next(block));
 	} else {
 		arena__cut(block, size);
 	}
@@ -350,24 +350,4 @@ bool arena__trim(unsigned int index, size_t pad)
 	if (arena->top && !arena->segments->on_break)
 		some |= discard_inside(arena->top);
 	return some;
-}
-
-void arena__figures(unsigned int index, struct arena_figures *figures)
-{
-	struct arena *arena = &arenas[index];
-
-	memset(figures, 0, sizeof(*figures));
-	for (struct segment *segment = arena->segments; segment; segment = segment->next)
-		figures->bytes += segment->bytes;
-	for (unsigned int bin = 0; bin < NR_BINS; bin++) {
-		for (struct block *block = arena->bins[bin]; block; block = block->next) {
-			figures->free_blocks++;
-			figures->free_bytes += block__size(block);
-		}
-	}
-	if (arena->top) {
-		figures->top_bytes = block__size(arena->top);
-		figures->free_blocks++;
-		figures->free_bytes += figures->top_bytes;
-	}
 }

@@ -47,11 +47,4 @@ bool arena__grow_in_place(struct block *block, size_t size);
 /* Gives back all but pad of the top, and whole pages inside free blocks; true: some were. */
 bool arena__trim(unsigned int index, size_t pad);
 
-/* Figures for mallinfo2, of an arena. */
-struct arena_figures {
-	size_t bytes, free_blocks, free_bytes, top_bytes;
-};
-
-void arena__figures(unsigned int index, struct arena_figures *figures);
-
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The rest of malloc.h: what an allocator is asked to do and to tell, beside blocks. */
 #include <malloc.h>
-#include <string.h>
 
 #include "arena.h"
 #include "cache.h"
 #include "config.h"
 #include "mapping.h"
+#include "refalloc.h"
 #include "thread.h"
 
 REFALLOC_PUBLIC int malloc_trim(size_t pad)
@@ -54,39 +54,18 @@ REFALLOC_PUBLIC int mallopt(int parameter, int value)
 	return 1;
 }
 
+/* By a walk: the older mallinfo, of ints, is left to libc, whose figures are of its own blocks. */
 REFALLOC_PUBLIC struct mallinfo2 mallinfo2(void)
 {
 	struct mallinfo2 info = { 0 };
-	struct arena_figures figures;
+	struct refalloc_walk walk;
 
-	thread__ready();
-	for (unsigned int i = 0; i < arenas__used(); i++) {
-		arena__lock(i);
-		arena__figures(i, &figures);
-		arena__unlock(i);
-		info.arena += figures.bytes;
-		info.ordblks += figures.free_blocks;
-		info.fordblks += figures.free_bytes;
-		if (!i)
-			info.keepcost = figures.top_bytes;
-	}
+	refalloc_walk(&walk);
+	info.arena = walk.heap_bytes + walk.arena_bytes;
+	info.ordblks = walk.free_blocks;
+	info.fordblks = walk.free_bytes;
 	info.uordblks = info.arena - info.fordblks;
+	info.keepcost = walk.top_bytes;
 	mapping__figures(&info.hblks, &info.hblkhd);
 	return info;
-}
-
-/* The older form, whose figures are cut to an int's size. */
-REFALLOC_PUBLIC struct mallinfo mallinfo(void)
-{
-	struct mallinfo2 wide = mallinfo2();
-
-	return (struct mallinfo){
-		.arena = (int)wide.arena,
-		.ordblks = (int)wide.ordblks,
-		.hblks = (int)wide.hblks,
-		.hblkhd = (int)wide.hblkhd,
-		.uordblks = (int)wide.uordblks,
-		.fordblks = (int)wide.fordblks,
-		.keepcost = (int)wide.keepcost,
-	};
 }
