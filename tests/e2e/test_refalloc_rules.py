@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The reference allocator's rules: a program each, and glibc's own answers where they are the rule."""
 
+import signal
+
 from harness import Failure, each, fail_if, program, test
 from test_refalloc import environment
 
@@ -99,6 +101,44 @@ def fork_thousand(context):
                             environment=environment())
     if context.finish(process, 600):
         raise Failure(f"ended with {process.returncode}", context.stderr_of(process))
+
+
+FREED = "double free: the block is free already"
+POINTER = "bad pointer: no block begins there, or its header is overwritten"
+HEADER = "overwritten header: the block's size is not what its neighbour says"
+MAPPING = "overwritten header: no mapping can be as the block says"
+LINKS = "overwritten free block: its links do not lead back to it"
+# {case of tests/programs/refalloc_misuse.c: complaint}
+MISUSES = {
+    **dict.fromkeys(("double_small", "double_large", "double_mapping", "double_mapping_later",
+                     "double_aligned", "double_later", "double_trimmed", "double_coalesced",
+                     "double_thread", "realloc_freed", "usable_of_freed"), FREED),
+    **dict.fromkeys(("bad_unaligned", "bad_inside", "bad_stack", "bad_static", "bad_text",
+                     "bad_realloc", "bad_mapping_inside", "bad_mmap", "over_next_header",
+                     "over_next_header_large"), POINTER),
+    **dict.fromkeys(("over_by_one", "over_by_one_zero", "over_by_one_large", "over_realloc",
+                     "over_next_before", "over_next_low", "size_wild", "size_far", "size_short",
+                     "size_nothing", "size_of_large", "arena_wild", "arena_of_large"), HEADER),
+    **dict.fromkeys(("mapped_wild", "mapped_before"), MAPPING),
+    **dict.fromkeys(("freed_wild", "freed_near", "freed_zero", "cached_wild", "cached_near",
+                     "cached_zero"), LINKS),
+}
+
+
+@each({case: (case, complaint) for case, complaint in MISUSES.items()})
+def misuse(context, row):
+    """It ends with SIGABRT, and one line that names the block and what is wrong with it."""
+    case, complaint = row
+    output = context.file("address")
+    with open(output, "wb") as file:
+        process = context.start(["prlimit", "--core=0", program("refalloc_misuse"), case],
+                                stdout=file, environment=environment())
+    status, said = context.finish(process), context.stderr_of(process)
+    with open(output, encoding="utf-8") as file:
+        address = file.readline().strip()
+    expected = f"refalloc: {address}: {complaint}\n"
+    if status != -signal.SIGABRT or said != expected:
+        raise Failure(f"status {status}, '{said}', not '{expected}'")
 
 
 BYTES = "a size in bytes, as 4096, 64k or 1m"

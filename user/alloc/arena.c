@@ -67,6 +67,24 @@ void arenas__reset_locks(void)
 		pthread_mutex_init(&arenas[i].lock, NULL);
 }
 
+bool arena__holds(const struct block *block)
+{
+	const struct arena *arena = &arenas[block__arena(block)];
+	size_t size = block__size(block);
+
+	return size >= BLOCK_MIN &&
+	       (char *)block >= __atomic_load_n(&arena->low, __ATOMIC_RELAXED) &&
+	       (char *)block + size < __atomic_load_n(&arena->high, __ATOMIC_RELAXED);
+}
+
+static void widen(struct arena *arena, const char *start, const char *end)
+{
+	if (!arena->low || start < arena->low)
+		__atomic_store_n(&arena->low, start, __ATOMIC_RELAXED);
+	if (end > arena->high)
+		__atomic_store_n(&arena->high, end, __ATOMIC_RELAXED);
+}
+
 /* A free block that has no free neighbour goes where it belongs: to the top, a bin, the kernel. */
 static void file_free(struct arena *arena, struct block *block)
 {
@@ -109,6 +127,7 @@ static void add_segment(struct arena *arena, char *memory, size_t bytes, bool on
 	struct segment *segment = (struct segment *)memory;
 	struct block *old_top = arena->top;
 
+	widen(arena, memory, memory + bytes);
 	segment->next = arena->segments;
 	segment->bytes = bytes;
 	segment->on_break = on_break;
@@ -145,6 +164,7 @@ static bool grow_by_break(struct arena *arena, size_t size)
 		return true;
 	}
 	segment->bytes += more;
+	widen(arena, end, end + more);
 	set_top(arena, arena->top);
 	return true;
 }
@@ -265,7 +285,7 @@ void arena__give_back(struct block *block)
 	size_t size = block__size(block), pad = CONFIG_GET(top_pad), threshold;
 	struct block *next = block__next(block), *before;
 
-	if (SELDOM(block__before(next) != size))
+	if (SELDOM(block__before(next) != size || (next->word ^ block->word) & BLOCK_WHERE))
 		complain(block, BAD_HEADER);
 	if (!block__is_used(next)) {
 		if (next != arena->top)
@@ -274,9 +294,10 @@ void arena__give_back(struct block *block)
 	}
 	if (block__before(block)) {
 		before = block__at(block, -block__before(block));
+		if (SELDOM(!arena__spans(arena, before) ||
+			   block__size(before) != block__before(block)))
+			complain(block, BAD_HEADER);
 		if (!block__is_used(before)) {
-			if (SELDOM(block__size(before) != block__before(block)))
-				complain(before, BAD_HEADER);
 			bin__remove(arena, before);
 			block->word &= ~BLOCK_USED; /* a header that stays behind says so */
 			size += block__size(before);

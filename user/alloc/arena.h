@@ -24,6 +24,9 @@ void arenas__lock(void); /* all, for fork */
 void arenas__unlock(void);
 void arenas__reset_locks(void);
 
+/* Whether such a block can be in its arena: whoever does not trust its size may ask, without a lock. */
+bool arena__holds(const struct block *block);
+
 /*
  * All of the below is called under the arena's lock, and works with blocks that are in use, without
  * slack or other flags: whoever takes one gives it out by block__give.

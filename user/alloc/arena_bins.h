@@ -32,6 +32,7 @@ struct arena {
 	unsigned int threads;
 	struct segment *segments; /* newest first: the top lies in the first */
 	struct block *top; /* free, in no bin; NULL: there is no segment */
+	const char *low, *high; /* all its segments, ever, lie between these */
 	__u64 filled[BIN_WORDS];
 	struct block *bins[NR_BINS];
 };
@@ -60,13 +61,29 @@ static inline void bin__put(struct arena *arena, struct block *block)
 	arena->filled[bin / 64] |= 1ULL << bin % 64;
 }
 
+static inline bool arena__spans(const struct arena *arena, const struct block *block)
+{
+	return (char *)block >= arena->low && (char *)block < arena->high &&
+	       !((uintptr_t)block % ALIGNMENT);
+}
+
+/* The next in its bin; a link is not followed to where no block can be. */
+static inline struct block *bin__next(const struct arena *arena, const struct block *block)
+{
+	struct block *next = block->next;
+
+	if (next && SELDOM(!arena__spans(arena, next) || next->prev != block))
+		complain(block, BAD_LINKS);
+	return next;
+}
+
 static inline void bin__remove(struct arena *arena, struct block *block)
 {
 	unsigned int bin = bin__of(block__size(block));
-	struct block *prev = block->prev, *next = block->next;
+	struct block *prev = block->prev, *next = bin__next(arena, block);
 
-	if (SELDOM((prev ? prev->next : arena->bins[bin]) != block ||
-		   (next && next->prev != block)))
+	if (SELDOM(prev ? !arena__spans(arena, prev) || prev->next != block :
+			  arena->bins[bin] != block))
 		complain(block, BAD_LINKS);
 	if (prev)
 		prev->next = next;
@@ -101,7 +118,7 @@ static inline struct block *bin__find(const struct arena *arena, size_t size)
 	unsigned int bin = bin__of(size), tries = MAX_TRIES;
 	struct block *best = NULL, *block;
 
-	for (block = arena->bins[bin]; block && tries--; block = block->next) {
+	for (block = arena->bins[bin]; block && tries--; block = bin__next(arena, block)) {
 		if (block__size(block) >= size && (!best || block__size(block) < block__size(best)))
 			best = block;
 	}

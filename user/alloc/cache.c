@@ -47,7 +47,7 @@ struct block *cache__fill(size_t size)
 	for (unsigned int i = 1; i < count; i++) {
 		block = block__at(first, (count - i) * size);
 		block->word |= BLOCK_CACHED;
-		block->next = thread.bins[bin];
+		cache__link(block, thread.bins[bin]);
 		thread.bins[bin] = block;
 		thread.room[bin]--;
 	}
@@ -61,7 +61,7 @@ static void give_back(struct block *list)
 
 	while (list) {
 		block = list;
-		list = list->next;
+		list = cache__next(block);
 		block->word &= ~BLOCK_CACHED;
 		if (block__arena(block) != arena) {
 			if (arena != ~0u)
@@ -78,24 +78,25 @@ static void give_back(struct block *list)
 void cache__put(struct block *block)
 {
 	size_t bin = cache__bin(block__size(block));
-	struct block **link = &thread.bins[bin], *list;
+	struct block *last, *list;
 
-	if (block__size(block) > CACHE_MAX || (!thread.room[bin] && !*link)) {
-		block->next = NULL;
+	if (block__size(block) > CACHE_MAX || (!thread.room[bin] && !thread.bins[bin])) {
+		cache__link(block, NULL);
 		give_back(block);
 		return;
 	}
 	if (!thread.room[bin]) {
 		/* The half that was freed last stays: it is likely still in the processor's cache. */
-		for (int i = 0; i < room_of(bin) / 2; i++)
-			link = &(*link)->next;
-		list = *link;
-		*link = NULL;
+		last = thread.bins[bin];
+		for (int i = 1; i < room_of(bin) / 2; i++)
+			last = cache__next(last);
+		list = cache__next(last);
+		cache__link(last, NULL);
 		thread.room[bin] = room_of(bin) - room_of(bin) / 2;
 		give_back(list);
 	}
 	block->word |= BLOCK_CACHED;
-	block->next = thread.bins[bin];
+	cache__link(block, thread.bins[bin]);
 	thread.bins[bin] = block;
 	thread.room[bin]--;
 }

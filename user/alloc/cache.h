@@ -8,6 +8,22 @@
 #define REFALLOC_CACHE_H
 
 #include "block.h"
+#include "complain.h"
+#include "thread.h"
+
+/* The link is there twice, once inverted: who writes to a freed block is met before it is followed. */
+static inline void cache__link(struct block *block, struct block *next)
+{
+	block->next = next;
+	block->prev = (struct block *)~(uintptr_t)next;
+}
+
+static inline struct block *cache__next(const struct block *block)
+{
+	if (SELDOM((uintptr_t)block->next != ~(uintptr_t)block->prev))
+		complain(block, BAD_LINKS);
+	return block->next;
+}
 
 void cache__open(void); /* makes room, if this thread is to have a cache */
 void cache__close(void); /* leaves none */

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "mapping.h"
 #include "os.h"
 
 void complain(const struct block *block, const char *what)
@@ -15,6 +16,8 @@ void complain__about(void *memory)
 {
 	const struct block *block = block__of(memory);
 
+	if (mapping__is_gone(memory))
+		complain(block, DOUBLE_FREE);
 	if ((uintptr_t)memory % ALIGNMENT || (block->before & TAG_MASK) != TAG)
 		complain(block, BAD_POINTER);
 	if (block->word & BLOCK_CACHED || !block__is_used(block))

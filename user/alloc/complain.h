@@ -5,9 +5,10 @@
 
 #include "block.h"
 
-#define BAD_POINTER "bad pointer: no block begins there"
+#define BAD_POINTER "bad pointer: no block begins there, or its header is overwritten"
 #define DOUBLE_FREE "double free: the block is free already"
-#define BAD_HEADER "overwritten header: behind the block stands another size than its own"
+#define BAD_HEADER "overwritten header: the block's size is not what its neighbour says"
+#define BAD_MAPPING "overwritten header: no mapping can be as the block says"
 #define BAD_LINKS "overwritten free block: its links do not lead back to it"
 
 /* Of the block that the caller has passed, or that was met on its way. */

@@ -144,7 +144,7 @@ static inline __attribute__((always_inline)) void *quick_request(size_t size)
 	block = thread.bins[bin];
 	if (SELDOM(!block))
 		return NULL;
-	thread.bins[bin] = block->next;
+	thread.bins[bin] = cache__next(block);
 	thread.room[bin]++;
 	block__give(block, size);
 	ledger__pool_request(size, block->word);
@@ -159,11 +159,18 @@ static inline struct block *check(void *memory)
 	struct block *block = block__of(memory);
 	size_t size;
 
+	/* Where mappings' blocks begin there may be none any more, and so no header to look at. */
+	if (SELDOM((uintptr_t)memory % PAGE == HEADER_BYTES && mapping__is_gone(memory)))
+		complain__about(memory);
 	if (SELDOM((uintptr_t)memory % ALIGNMENT || (block->before & TAG_MASK) != TAG ||
 		   (block->word & (BLOCK_USED | BLOCK_CACHED)) != BLOCK_USED))
 		complain__about(memory);
 	size = block__size(block);
-	if (SELDOM(!(block->word & BLOCK_MAPPED) && block__at(block, size)->before != (TAG | size)))
+	if (block->word & BLOCK_MAPPED)
+		return block;
+	if (size - BLOCK_MIN > CACHE_MAX - BLOCK_MIN && SELDOM(!arena__holds(block)))
+		complain__about(memory);
+	if (SELDOM(block__at(block, size)->before != (TAG | size)))
 		complain__about(memory);
 	return block;
 }
@@ -221,7 +228,7 @@ static inline __attribute__((always_inline)) void free_block(void *memory)
 	PROBE_RELEASE(memory, block__request(block->word), RELEASE_KEPT);
 	thread.room[bin]--;
 	block->word |= BLOCK_CACHED;
-	block->next = thread.bins[bin];
+	cache__link(block, thread.bins[bin]);
 	thread.bins[bin] = block;
 }
 

@@ -8,14 +8,48 @@
 
 static size_t nr_blocks, nr_bytes; /* all threads' */
 
-static char *mapping_start(const struct block *block)
-{
-	return (char *)block - block__before(block);
-}
+/* Blocks whose mapping went last: their headers are not there to say that they are free. */
+#define NR_GONE 16u
+static const void *gone[NR_GONE];
+static unsigned int next_gone;
 
 static size_t mapping_length(const struct block *block)
 {
 	return page_up(block__before(block) + block__size(block));
+}
+
+static char *mapping_start(const struct block *block)
+{
+	char *start = (char *)block - block__before(block);
+
+	if (SELDOM((uintptr_t)start % PAGE || block->word & BLOCK_WHERE ||
+		   mapping_length(block) > __atomic_load_n(&nr_bytes, __ATOMIC_RELAXED)))
+		complain(block, BAD_MAPPING);
+	return start;
+}
+
+static void remember_gone(const void *memory)
+{
+	unsigned int at = __atomic_fetch_add(&next_gone, 1, __ATOMIC_RELAXED);
+
+	__atomic_store_n(&gone[at % NR_GONE], memory, __ATOMIC_RELAXED);
+}
+
+static void forget_gone(const void *memory)
+{
+	for (unsigned int i = 0; i < NR_GONE; i++) {
+		if (__atomic_load_n(&gone[i], __ATOMIC_RELAXED) == memory)
+			__atomic_store_n(&gone[i], NULL, __ATOMIC_RELAXED);
+	}
+}
+
+bool mapping__is_gone(const void *memory)
+{
+	bool was = false;
+
+	for (unsigned int i = 0; i < NR_GONE; i++)
+		was |= __atomic_load_n(&gone[i], __ATOMIC_RELAXED) == memory;
+	return was && !os__is_mapped((char *)memory - HEADER_BYTES);
 }
 
 static void account(long blocks, size_t bytes)
@@ -44,6 +78,7 @@ struct block *mapping__new(size_t request, size_t alignment)
 		return NULL;
 	thread.did |= DID_MMAP;
 	block = block__of((void *)(((uintptr_t)start + HEADER_BYTES + alignment - 1) & -alignment));
+	forget_gone(block__memory(block));
 	set_block(block, (size_t)((char *)block - start), request);
 	over = length - mapping_length(block);
 	if (over)
@@ -65,7 +100,11 @@ struct block *mapping__resize(struct block *block, size_t request)
 		thread.did |= DID_REMAP;
 		account(0, to - from);
 	}
-	block = block__at(start, distance);
+	if (block__at(start, distance) != block) {
+		remember_gone(block__memory(block));
+		block = block__at(start, distance);
+		forget_gone(block__memory(block));
+	}
 	set_block(block, distance, request);
 	return block;
 }
@@ -75,8 +114,7 @@ void mapping__free(struct block *block)
 	size_t length = mapping_length(block);
 	char *start = mapping_start(block);
 
-	if (SELDOM((uintptr_t)start % PAGE))
-		complain(block, BAD_HEADER);
+	remember_gone(block__memory(block));
 	thread.did |= DID_MUNMAP;
 	account(-1, -length);
 	config__freed_mapping(length);

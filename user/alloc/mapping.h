@@ -13,6 +13,9 @@ struct block *mapping__resize(struct block *block, size_t request);
 
 void mapping__free(struct block *block);
 
+/* Whether it was one of the last such blocks' memory and is mapped no more. */
+bool mapping__is_gone(const void *memory);
+
 /* Bytes from malloc's pointer to the mapping's end. */
 size_t mapping__usable(const struct block *block);
 

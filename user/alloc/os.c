@@ -75,6 +75,13 @@ bool os__discard(void *start, size_t length)
 	return done;
 }
 
+bool os__is_mapped(const void *page)
+{
+	unsigned char resident;
+
+	return !mincore((void *)page, PAGE, &resident);
+}
+
 void *os__break(void)
 {
 	void *now;
