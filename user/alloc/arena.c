@@ -196,23 +196,18 @@ static bool grow(struct arena *arena, size_t size)
 }
 
 /* Cuts the first bytes off a free block that is in no bin; the rest is filed. */
-static struct block *cut_free(struct arena *arena, struct block *block, size_t size)
+static void cut_free(struct arena *arena, struct block *block, size_t size)
 {
-	__u64 where = block->word & BLOCK_WHERE;
-	size_t rest = block__size(block) - size;
 	struct block *left;
 
-	if (rest < BLOCK_MIN) {
-		block->word |= BLOCK_USED;
-		return block;
-	}
-	left = block__set(block, size, where, BLOCK_USED);
-	block__set(left, rest, where, 0);
+	block->word |= BLOCK_USED;
+	if (block__size(block) - size < BLOCK_MIN)
+		return;
+	left = block__split(block, size, 0);
 	if (block == arena->top)
 		arena->top = left;
 	else
 		bin__put(arena, left);
-	return block;
 }
 
 /* A free block, out of its bin, of which at least BLOCK_MIN is left if it is the top. */
@@ -243,7 +238,7 @@ struct block *arena__take_row(unsigned int index, size_t size, unsigned int *cou
 	if (fit < *count)
 		*count = (unsigned int)fit;
 	where = first->word & BLOCK_WHERE;
-	first = cut_free(arena, first, *count * size);
+	cut_free(arena, first, *count * size);
 	/* The last has what was too little to be a block. */
 	fit = block__size(first);
 	block = first;
@@ -313,15 +308,8 @@ void arena__give_back(struct block *block)
 
 void arena__cut(struct block *block, size_t size)
 {
-	__u64 where = block->word & BLOCK_WHERE;
-	size_t rest = block__size(block) - size;
-	struct block *left;
-
-	if (rest < BLOCK_MIN)
-		return;
-	left = block__set(block, size, where, BLOCK_USED);
-	block__set(left, rest, where, BLOCK_USED);
-	arena__give_back(left);
+	if (block__size(block) - size >= BLOCK_MIN)
+		arena__give_back(block__split(block, size, BLOCK_USED));
 }
 
 bool arena__grow_in_place(struct block *block, size_t size)

@@ -50,6 +50,7 @@
 #define TAG_MASK 0xffff000000000000ULL
 #define TAG 0xb10c000000000000ULL
 #define ARENA_SHIFT 48
+#define BLOCK_WHERE (0xffULL << ARENA_SHIFT | BLOCK_ELSEWHERE)
 #define SLACK_SHIFT 56
 #define SLACK_MASK 63 /* what is over: below 32, and 32 of an empty request in 48 bytes */
 
@@ -116,7 +117,7 @@ static inline size_t block__need(size_t request)
 /* Makes it the caller's: in use, and with its slack. */
 static inline void block__give(struct block *block, size_t request)
 {
-	__u64 word = block->word & (SIZE_MASK | BLOCK_ELSEWHERE | 0xffULL << ARENA_SHIFT);
+	__u64 word = block->word & (SIZE_MASK | BLOCK_WHERE);
 
 	word |= ((word & SIZE_MASK) - HEADER_BYTES - request) << SLACK_SHIFT;
 	block->word = word | BLOCK_USED;
@@ -132,6 +133,15 @@ static inline struct block *block__set(struct block *block, size_t size, __u64 w
 	return next;
 }
 
-#define BLOCK_WHERE (0xffULL << ARENA_SHIFT | BLOCK_ELSEWHERE)
+/* Cuts one in use in two, and returns the second. */
+static inline struct block *block__split(struct block *block, size_t size, __u64 second_flags)
+{
+	__u64 where = block->word & BLOCK_WHERE;
+	size_t rest = block__size(block) - size;
+	struct block *second = block__set(block, size, where, BLOCK_USED);
+
+	block__set(second, rest, where, second_flags);
+	return second;
+}
 
 #endif

@@ -34,7 +34,7 @@ struct block *cache__fill(size_t size)
 {
 	size_t bin = cache__bin(size);
 	unsigned int count = ROW_BYTES / size < ROW_BLOCKS ? ROW_BYTES / size : ROW_BLOCKS;
-	struct block *first, *block;
+	struct block *first;
 
 	if (!count || thread.room[bin] < count)
 		count = 1;
@@ -45,11 +45,7 @@ struct block *cache__fill(size_t size)
 		return NULL;
 	/* The lowest is pushed last, so that they are given out as they lie. */
 	for (unsigned int i = 1; i < count; i++) {
-		block = block__at(first, (count - i) * size);
-		block->word |= BLOCK_CACHED;
-		cache__link(block, thread.bins[bin]);
-		thread.bins[bin] = block;
-		thread.room[bin]--;
+		cache__push(bin, block__at(first, (count - i) * size));
 	}
 	return first;
 }
@@ -95,10 +91,7 @@ void cache__put(struct block *block)
 		thread.room[bin] = room_of(bin) - room_of(bin) / 2;
 		give_back(list);
 	}
-	block->word |= BLOCK_CACHED;
-	cache__link(block, thread.bins[bin]);
-	thread.bins[bin] = block;
-	thread.room[bin]--;
+	cache__push(bin, block);
 }
 
 void cache__empty(void)

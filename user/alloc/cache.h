@@ -29,6 +29,26 @@ void cache__open(void); /* makes room, if this thread is to have a cache */
 void cache__close(void); /* leaves none */
 void cache__empty(void); /* gives everything back */
 
+static inline void cache__push(size_t bin, struct block *block)
+{
+	block->word |= BLOCK_CACHED;
+	cache__link(block, thread.bins[bin]);
+	thread.bins[bin] = block;
+	thread.room[bin]--;
+}
+
+/* NULL: there is none. It stays marked. */
+static inline struct block *cache__pop(size_t bin)
+{
+	struct block *block = thread.bins[bin];
+
+	if (SELDOM(!block))
+		return NULL;
+	thread.bins[bin] = cache__next(block);
+	thread.room[bin]++;
+	return block;
+}
+
 /* A block of at least this size, which is at most CACHE_MAX, after its stack was found empty. */
 struct block *cache__fill(size_t size);
 

@@ -32,16 +32,13 @@ static void *fail(int error)
 	return NULL;
 }
 
-static void watch_request(struct block *block, size_t size, unsigned int did)
+static inline void *watched(struct block *block, size_t size, unsigned int did)
 {
-	PROBE_REQUEST(block__memory(block), size, did__path(did));
-	if (sample__is_on())
+	if (SELDOM(PROBE_IS_ON(refalloc_request)))
+		PROBE_REQUEST(block__memory(block), size, did__path(did));
+	if (SELDOM(sample__is_on()))
 		sample__request(block, size);
-}
-
-static bool is_watched(void)
-{
-	return PROBE_IS_ON(refalloc_request) || sample__is_on();
+	return block__memory(block);
 }
 
 /* The block is the caller's from here on. */
@@ -50,9 +47,7 @@ static void *give(struct block *block, size_t size)
 	if (!(block->word & BLOCK_MAPPED))
 		block__give(block, size);
 	ledger__request(size, block->word, thread.did);
-	if (is_watched())
-		watch_request(block, size, thread.did);
-	return block__memory(block);
+	return watched(block, size, thread.did);
 }
 
 static bool wants_mapping(size_t size)
@@ -63,51 +58,47 @@ static bool wants_mapping(size_t size)
 }
 
 /* The memory begins at a multiple of the alignment. */
-static struct block *take_from(unsigned int arena, size_t size, size_t alignment)
+static struct block *take_from(unsigned int arena, size_t need, size_t alignment)
 {
-	size_t need = block__need(size), lead;
-	struct block *block, *aligned;
-	uintptr_t memory;
+	struct block *block, *front;
+	size_t lead;
 
 	arena__lock(arena);
-	if (alignment <= ALIGNMENT) {
-		block = arena__take(arena, need);
-		goto out;
+	block = arena__take(arena, need + (alignment > ALIGNMENT ? alignment + BLOCK_MIN : 0));
+	if (block) {
+		lead = -(uintptr_t)block__memory(block) & (alignment - 1);
+		/* What is in front goes back, and so has to be large enough for a block. */
+		if (lead && lead < BLOCK_MIN)
+			lead += alignment;
+		if (lead) {
+			front = block;
+			block = block__split(front, lead, BLOCK_USED);
+			arena__give_back(front);
+		}
+		arena__cut(block, need);
 	}
-	block = arena__take(arena, need + alignment + BLOCK_MIN);
-	if (!block)
-		goto out;
-	memory = ((uintptr_t)block__memory(block) + alignment - 1) & -alignment;
-	lead = memory - (uintptr_t)block__memory(block);
-	/* What is in front goes back, and so has to be large enough for a block. */
-	if (lead && lead < BLOCK_MIN)
-		lead += alignment;
-	if (lead) {
-		aligned = block__at(block, lead);
-		block__set(aligned, block__size(block) - lead, block->word & BLOCK_WHERE,
-			   BLOCK_USED);
-		block__set(block, lead, block->word & BLOCK_WHERE, BLOCK_USED);
-		arena__give_back(block);
-		block = aligned;
-	}
-	arena__cut(block, need);
-out:
 	arena__unlock(arena);
 	return block;
 }
 
-/* From the thread's arena; where the kernel gives it no more, from what the others still have. */
-static struct block *take_from_arena(size_t size, size_t alignment)
+/* A mapping from the threshold on, below it a part of the heap: the policy may say otherwise. */
+static struct block *take(size_t size, size_t alignment)
 {
-	struct block *block;
+	size_t need = block__need(size);
+	struct block *block = NULL;
 
-	if (alignment <= ALIGNMENT && block__need(size) <= CACHE_MAX)
-		block = cache__fill(block__need(size));
+	if (wants_mapping(size))
+		block = mapping__new(size, alignment);
+	if (block || config.policy == POLICY_MMAP)
+		return block;
+	if (alignment <= ALIGNMENT && need <= CACHE_MAX)
+		block = cache__fill(need);
 	else
-		block = take_from(thread.arena, size, alignment);
+		block = take_from(thread.arena, need, alignment);
+	/* Where the kernel gives the thread's arena no more, from what the others still have. */
 	for (unsigned int i = 0; SELDOM(!block) && i < arenas__used(); i++) {
 		if (i != thread.arena)
-			block = take_from(i, size, alignment);
+			block = take_from(i, need, alignment);
 	}
 	return block;
 }
@@ -119,12 +110,8 @@ static SLOW void *request(size_t size, size_t alignment, bool *mapped)
 
 	thread__ready();
 	thread.did = 0;
-	if (size >= ADDRESS_SPACE || alignment >= ADDRESS_SPACE)
-		return fail(ENOMEM);
-	if (wants_mapping(size))
-		block = mapping__new(size, alignment);
-	if (!block && config.policy != POLICY_MMAP)
-		block = take_from_arena(size, alignment);
+	if (size < ADDRESS_SPACE && alignment < ADDRESS_SPACE)
+		block = take(size, alignment);
 	if (!block)
 		return fail(ENOMEM);
 	if (mapped)
@@ -132,25 +119,19 @@ static SLOW void *request(size_t size, size_t alignment, bool *mapped)
 	return give(block, size);
 }
 
-/* From the thread's cache, or NULL. */
+/* From the thread's cache, without a lock; or NULL. */
 static inline __attribute__((always_inline)) void *quick_request(size_t size)
 {
 	struct block *block;
-	size_t bin;
 
 	if (size > CACHE_MAX - HEADER_BYTES)
 		return NULL;
-	bin = cache__bin(block__need(size));
-	block = thread.bins[bin];
+	block = cache__pop(cache__bin(block__need(size)));
 	if (SELDOM(!block))
 		return NULL;
-	thread.bins[bin] = cache__next(block);
-	thread.room[bin]++;
 	block__give(block, size);
 	ledger__pool_request(size, block->word);
-	if (SELDOM(is_watched()))
-		watch_request(block, size, 0);
-	return block__memory(block);
+	return watched(block, size, 0);
 }
 
 /* The block that the caller passes, or an end with a complaint. */
@@ -175,37 +156,35 @@ static inline struct block *check(void *memory)
 	return block;
 }
 
-/* All that a release does but for counting it. */
-static void put_away(struct block *block)
+static void tell_release(void *memory, __u64 word)
 {
-	if (block->word & BLOCK_MAPPED) {
-		mapping__free(block);
-		return;
-	}
-	block->word &= SIZE_MASK | BLOCK_WHERE | BLOCK_USED;
-	cache__put(block);
+	ledger__release(word, thread.did);
+	PROBE_RELEASE(memory, block__request(word), did__release(thread.did));
 }
 
-static void watch_release(struct block *block, __u64 word, enum release release)
+static void put_away(struct block *block)
 {
-	PROBE_RELEASE(block__memory(block), block__request(word), release);
+	__u64 word = block->word;
+
+	/* What was sampled is told before another thread can have it, the rest when it is known. */
 	if (word & BLOCK_SAMPLED)
-		sample__release(block);
+		PROBE_OTEL_FREE(block__memory(block));
+	if (word & BLOCK_MAPPED) {
+		mapping__free(block);
+	} else {
+		block->word &= SIZE_MASK | BLOCK_WHERE | BLOCK_USED;
+		cache__put(block);
+	}
+	tell_release(block__memory(block), word);
 }
 
 static SLOW void release(struct block *block)
 {
-	__u64 word = block->word;
 	int error = errno;
 
 	thread__ready();
 	thread.did = 0;
-	/* What was sampled is told before another thread can have it, the rest when it is known. */
-	if (word & BLOCK_SAMPLED)
-		sample__release(block);
 	put_away(block);
-	ledger__release(word, thread.did);
-	watch_release(block, word & ~BLOCK_SAMPLED, did__release(thread.did));
 	errno = error;
 }
 
@@ -226,10 +205,7 @@ static inline __attribute__((always_inline)) void free_block(void *memory)
 	}
 	ledger__kept_release(block->word);
 	PROBE_RELEASE(memory, block__request(block->word), RELEASE_KEPT);
-	thread.room[bin]--;
-	block->word |= BLOCK_CACHED;
-	cache__link(block, thread.bins[bin]);
-	thread.bins[bin] = block;
+	cache__push(bin, block);
 }
 
 ENTRY void *malloc(size_t size)
@@ -287,7 +263,6 @@ static void *resize(void *memory, size_t size)
 	struct block *block = check(memory), *resized = NULL;
 	__u64 word = block->word;
 	size_t usable;
-	void *moved;
 
 	thread__ready();
 	thread.did = 0;
@@ -299,26 +274,17 @@ static void *resize(void *memory, size_t size)
 		resized = block;
 	if (resized) {
 		if (word & BLOCK_SAMPLED)
-			sample__release(block__of(memory));
-		ledger__release(word, thread.did);
+			PROBE_OTEL_FREE(memory);
+		tell_release(memory, word);
 		return give(resized, size);
 	}
 	block->word = word;
-	if (wants_mapping(size))
-		resized = mapping__new(size, ALIGNMENT);
-	if (!resized && config.policy != POLICY_MMAP)
-		resized = take_from_arena(size, ALIGNMENT);
+	resized = take(size, ALIGNMENT);
 	if (!resized)
 		return fail(ENOMEM);
-	if (!(resized->word & BLOCK_MAPPED))
-		block__give(resized, size);
-	moved = block__memory(resized);
 	usable = malloc_usable_size(memory); /* all of which the caller may have filled */
-	memcpy(moved, memory, usable < size ? usable : size);
-	if (word & BLOCK_SAMPLED)
-		sample__release(block);
+	memcpy(block__memory(resized), memory, usable < size ? usable : size);
 	put_away(block);
-	ledger__release(word, thread.did);
 	return give(resized, size);
 }
 

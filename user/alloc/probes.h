@@ -13,8 +13,6 @@
 #ifndef REFALLOC_PROBES_H
 #define REFALLOC_PROBES_H
 
-#ifndef REFALLOC_NO_PROBES
-
 #define _SDT_HAS_SEMAPHORES 1
 #include <sys/sdt.h>
 
@@ -46,18 +44,11 @@ PROBE_SEMAPHORES(PROBE_DECLARE)
 	} while (0)
 #define PROBE_OTEL_ALLOC(pointer, bytes, weight)                                                   \
 	DTRACE_PROBE3(otel_memory, alloc, pointer, bytes, weight)
-#define PROBE_OTEL_FREE(pointer) DTRACE_PROBE1(otel_memory, free, pointer)
-
-#else
-
-#define PROBE_IS_ON(name) 0
-#define PROBE_REQUEST(pointer, bytes, path) ((void)(pointer), (void)(bytes), (void)(path))
-#define PROBE_RELEASE(pointer, bytes, how) ((void)(pointer), (void)(bytes), (void)(how))
-#define PROBE_OF_KERNEL(name, at, bytes) ((void)(at), (void)(bytes))
-#define PROBE_OTEL_ALLOC(pointer, bytes, weight) ((void)(pointer), (void)(bytes), (void)(weight))
-#define PROBE_OTEL_FREE(pointer) ((void)(pointer))
-
-#endif
+#define PROBE_OTEL_FREE(pointer)                                                                   \
+	do {                                                                                       \
+		if (PROBE_IS_ON(otel_memory_free))                                                 \
+			DTRACE_PROBE1(otel_memory, free, pointer);                                 \
+	} while (0)
 
 #define PROBE_GROW(at, bytes) PROBE_OF_KERNEL(grow, at, bytes)
 #define PROBE_SHRINK(at, bytes) PROBE_OF_KERNEL(shrink, at, bytes)

@@ -9,11 +9,9 @@
 
 #define MAX_POINTS 10000
 
-#ifndef REFALLOC_NO_PROBES
 #define PROBE_DEFINE(name)                                                                         \
 	__attribute__((section(".probes"))) volatile unsigned short name##_semaphore;
 PROBE_SEMAPHORES(PROBE_DEFINE)
-#endif
 
 double sample__minus_ln(double x)
 {
@@ -62,8 +60,8 @@ void sample__request(struct block *block, size_t bytes)
 	size_t points = 0, bytes_left = bytes;
 
 	if (bytes / config.sample > MAX_POINTS) {
-		points = bytes /
-			 config.sample; /* a draw for each would take long, and tell no more */
+		/* A draw for each would take long, and tell no more. */
+		points = bytes / config.sample;
 		bytes_left = 0;
 	}
 	thread.countdown -= bytes_left ? (long)bytes_left : 1;
@@ -75,11 +73,4 @@ void sample__request(struct block *block, size_t bytes)
 		return;
 	block->word |= BLOCK_SAMPLED;
 	PROBE_OTEL_ALLOC(block__memory(block), bytes, points * config.sample);
-}
-
-void sample__release(struct block *block)
-{
-	block->word &= ~BLOCK_SAMPLED;
-	if (PROBE_IS_ON(otel_memory_free))
-		PROBE_OTEL_FREE(block__memory(block));
 }

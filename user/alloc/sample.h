@@ -13,7 +13,6 @@
 
 void sample__begin(void); /* in a thread */
 void sample__request(struct block *block, size_t bytes); /* zero bytes count as one */
-void sample__release(struct block *block); /* of a block that is marked */
 
 static inline bool sample__is_on(void)
 {
