@@ -101,7 +101,7 @@ static void file_free(struct arena *arena, struct block *block)
 				;
 			*link = segment->next;
 			os__unmap(segment, segment->bytes);
-			thread.did |= DID_MUNMAP;
+			thread__did_release(RELEASE_MUNMAP);
 			return;
 		}
 	}
@@ -158,7 +158,7 @@ static bool grow_by_break(struct arena *arena, size_t size)
 	more = page_up((uintptr_t)end + more) - (uintptr_t)end;
 	if (!os__move_break((ptrdiff_t)more))
 		return false;
-	thread.did |= DID_BRK;
+	thread__did_path(PATH_BRK);
 	if (!joins) {
 		add_segment(arena, end + skip, more - skip, true);
 		return true;
@@ -181,7 +181,7 @@ static bool grow_by_mapping(struct arena *arena, size_t size)
 	memory = os__map(bytes);
 	if (!memory)
 		return false;
-	thread.did |= DID_ARENA;
+	thread__did_path(PATH_ARENA);
 	add_segment(arena, memory, bytes, false);
 	return true;
 }
@@ -268,7 +268,7 @@ static bool trim_top(struct arena *arena, size_t pad)
 	if (!bytes || os__break() != (char *)segment + segment->bytes ||
 	    !os__move_break(-(ptrdiff_t)bytes))
 		return false;
-	thread.did |= DID_TRIM;
+	thread__did_release(RELEASE_TRIM);
 	segment->bytes -= bytes;
 	set_top(arena, arena->top);
 	return true;
@@ -343,7 +343,7 @@ static bool discard_inside(struct block *block)
 
 	if (start >= end || !os__discard((void *)start, end - start))
 		return false;
-	thread.did |= DID_MADVISE;
+	thread__did_release(RELEASE_MADVISE);
 	return true;
 }
 

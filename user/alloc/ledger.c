@@ -12,11 +12,11 @@ struct refalloc_slot ledger_early;
 static struct refalloc_ledger *ledger;
 static __u8 claimed[REFALLOC_SLOTS]; /* slot 0 is nobody's own */
 
-void ledger__request(size_t size, __u64 word, unsigned int did)
+void ledger__request(size_t size, __u64 word)
 {
 	struct refalloc_slot *slot = thread.slot;
 	struct refalloc_row *row = &slot->rows[size_class__of(size)];
-	enum alloc_path path = did__path(did);
+	enum alloc_path path = thread.path;
 
 	if (!LEDGER_IS_KEPT)
 		return;
@@ -31,11 +31,11 @@ void ledger__request(size_t size, __u64 word, unsigned int did)
 		ledger__add(&slot->home_arena, 1);
 }
 
-void ledger__release(__u64 word, unsigned int did)
+void ledger__release(__u64 word)
 {
 	if (!LEDGER_IS_KEPT)
 		return;
-	ledger__add(&thread.slot->releases[did__release(did)], 1);
+	ledger__add(&thread.slot->releases[thread.release], 1);
 	ledger__add(&thread.slot->release_bytes, block__request(word));
 }
 

@@ -12,37 +12,6 @@
 #define LEDGER_IS_KEPT true
 #endif
 
-/* What a request or a release has done so far; what it is called in the end is its highest. */
-#define DID_ARENA (1u << 0)
-#define DID_BRK (1u << 1)
-#define DID_MMAP (1u << 2)
-#define DID_REMAP (1u << 3)
-#define DID_MADVISE (1u << 4)
-#define DID_TRIM (1u << 5)
-#define DID_MUNMAP (1u << 6)
-
-static inline enum alloc_path did__path(unsigned int did)
-{
-	if (did & DID_REMAP)
-		return PATH_REMAP;
-	if (did & DID_MMAP)
-		return PATH_MMAP;
-	if (did & DID_BRK)
-		return PATH_BRK;
-	return did & DID_ARENA ? PATH_ARENA : PATH_POOL;
-}
-
-static inline enum release did__release(unsigned int did)
-{
-	if (did & DID_REMAP)
-		return RELEASE_REMAP;
-	if (did & DID_MUNMAP)
-		return RELEASE_MUNMAP;
-	if (did & DID_TRIM)
-		return RELEASE_TRIM;
-	return did & DID_MADVISE ? RELEASE_MADVISE : RELEASE_KEPT;
-}
-
 /* For threads that have no slot, and where there is no mapping. */
 extern struct refalloc_slot ledger_early;
 
@@ -86,8 +55,9 @@ static inline void ledger__kept_release(__u64 word)
 	thread.slot->release_bytes += block__request(word);
 }
 
-void ledger__request(size_t size, __u64 word, unsigned int did);
-void ledger__release(__u64 word, unsigned int did);
+/* By what the thread has done since thread__did_nothing. */
+void ledger__request(size_t size, __u64 word);
+void ledger__release(__u64 word);
 
 #define LEDGER_COUNT(counter, value)                                                               \
 	do {                                                                                       \

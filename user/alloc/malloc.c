@@ -32,10 +32,9 @@ static void *fail(int error)
 	return NULL;
 }
 
-static inline void *watched(struct block *block, size_t size, unsigned int did)
+static inline void *watched(struct block *block, size_t size, enum alloc_path path)
 {
-	if (SELDOM(PROBE_IS_ON(refalloc_request)))
-		PROBE_REQUEST(block__memory(block), size, did__path(did));
+	PROBE_REQUEST(block__memory(block), size, path);
 	if (SELDOM(sample__is_on()))
 		sample__request(block, size);
 	return block__memory(block);
@@ -46,8 +45,8 @@ static void *give(struct block *block, size_t size)
 {
 	if (!(block->word & BLOCK_MAPPED))
 		block__give(block, size);
-	ledger__request(size, block->word, thread.did);
-	return watched(block, size, thread.did);
+	ledger__request(size, block->word);
+	return watched(block, size, thread.path);
 }
 
 static bool wants_mapping(size_t size)
@@ -109,7 +108,7 @@ static SLOW void *request(size_t size, size_t alignment, bool *mapped)
 	struct block *block = NULL;
 
 	thread__ready();
-	thread.did = 0;
+	thread__did_nothing();
 	if (size < ADDRESS_SPACE && alignment < ADDRESS_SPACE)
 		block = take(size, alignment);
 	if (!block)
@@ -131,7 +130,7 @@ static inline __attribute__((always_inline)) void *quick_request(size_t size)
 		return NULL;
 	block__give(block, size);
 	ledger__pool_request(size, block->word);
-	return watched(block, size, 0);
+	return watched(block, size, PATH_POOL);
 }
 
 /* The block that the caller passes, or an end with a complaint. */
@@ -158,8 +157,8 @@ static inline struct block *check(void *memory)
 
 static void tell_release(void *memory, __u64 word)
 {
-	ledger__release(word, thread.did);
-	PROBE_RELEASE(memory, block__request(word), did__release(thread.did));
+	ledger__release(word);
+	PROBE_RELEASE(memory, block__request(word), thread.release);
 }
 
 static void put_away(struct block *block)
@@ -183,7 +182,7 @@ static SLOW void release(struct block *block)
 	int error = errno;
 
 	thread__ready();
-	thread.did = 0;
+	thread__did_nothing();
 	put_away(block);
 	errno = error;
 }
@@ -265,7 +264,7 @@ static void *resize(void *memory, size_t size)
 	size_t usable;
 
 	thread__ready();
-	thread.did = 0;
+	thread__did_nothing();
 	if (size >= ADDRESS_SPACE)
 		return fail(ENOMEM);
 	if (word & BLOCK_MAPPED)

@@ -76,7 +76,7 @@ struct block *mapping__new(size_t request, size_t alignment)
 	start = os__map(length);
 	if (!start)
 		return NULL;
-	thread.did |= DID_MMAP;
+	thread__did_path(PATH_MMAP);
 	block = block__of((void *)(((uintptr_t)start + HEADER_BYTES + alignment - 1) & -alignment));
 	forget_gone(block__memory(block));
 	set_block(block, (size_t)((char *)block - start), request);
@@ -97,7 +97,8 @@ struct block *mapping__resize(struct block *block, size_t request)
 		start = os__remap(start, from, to);
 		if (!start)
 			return NULL;
-		thread.did |= DID_REMAP;
+		thread__did_path(PATH_REMAP);
+		thread__did_release(RELEASE_REMAP);
 		account(0, to - from);
 	}
 	if (block__at(start, distance) != block) {
@@ -115,7 +116,7 @@ void mapping__free(struct block *block)
 	char *start = mapping_start(block);
 
 	remember_gone(block__memory(block));
-	thread.did |= DID_MUNMAP;
+	thread__did_release(RELEASE_MUNMAP);
 	account(-1, -length);
 	config__freed_mapping(length);
 	os__unmap(start, length);

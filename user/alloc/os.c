@@ -18,16 +18,25 @@
 /* glibc's idea of the break; NULL until the first sbrk has asked the kernel. */
 extern void *__curbrk __attribute__((weak));
 
+/* A call was made; done: it succeeded. */
+#define CALLED(name, done) called(&thread.slot->name##_calls, &thread.slot->name##_failed, done)
+
+static bool called(__u64 *calls, __u64 *failed, bool done)
+{
+	if (LEDGER_IS_KEPT)
+		ledger__add(calls, 1);
+	if (LEDGER_IS_KEPT && !done)
+		ledger__add(failed, 1);
+	return done;
+}
+
 void *os__map(size_t length)
 {
 	void *start =
 		mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	LEDGER_COUNT(mmap_calls, 1);
-	if (start == MAP_FAILED) {
-		LEDGER_COUNT(mmap_failed, 1);
+	if (!CALLED(mmap, start != MAP_FAILED))
 		return NULL;
-	}
 	LEDGER_COUNT(mmap_anon_bytes, length);
 	PROBE_MAP(start, length);
 	return start;
@@ -35,27 +44,19 @@ void *os__map(size_t length)
 
 bool os__unmap(void *start, size_t length)
 {
-	bool done;
-
 	PROBE_UNMAP(start, length);
-	done = !munmap(start, length);
-	LEDGER_COUNT(munmap_calls, 1);
-	if (done)
-		LEDGER_COUNT(munmap_bytes, length);
-	else
-		LEDGER_COUNT(munmap_failed, 1);
-	return done;
+	if (!CALLED(munmap, !munmap(start, length)))
+		return false;
+	LEDGER_COUNT(munmap_bytes, length);
+	return true;
 }
 
 void *os__remap(void *start, size_t from, size_t to)
 {
 	void *moved = mremap(start, from, to, MREMAP_MAYMOVE);
 
-	LEDGER_COUNT(mremap_calls, 1);
-	if (moved == MAP_FAILED) {
-		LEDGER_COUNT(mremap_failed, 1);
+	if (!CALLED(mremap, moved != MAP_FAILED))
 		return NULL;
-	}
 	if (to > from)
 		LEDGER_COUNT(mremap_grown_bytes, to - from);
 	else
@@ -65,14 +66,10 @@ void *os__remap(void *start, size_t from, size_t to)
 
 bool os__discard(void *start, size_t length)
 {
-	bool done = !madvise(start, length, MADV_DONTNEED);
-
-	LEDGER_COUNT(madvise_calls, 1);
-	if (done)
-		LEDGER_COUNT(madvise_dontneed_bytes, length);
-	else
-		LEDGER_COUNT(madvise_failed, 1);
-	return done;
+	if (!CALLED(madvise, !madvise(start, length, MADV_DONTNEED)))
+		return false;
+	LEDGER_COUNT(madvise_dontneed_bytes, length);
+	return true;
 }
 
 bool os__is_mapped(const void *page)
@@ -96,11 +93,8 @@ bool os__move_break(ptrdiff_t by)
 {
 	void *before = sbrk(by);
 
-	LEDGER_COUNT(brk_calls, 1);
-	if (before == (void *)-1) {
-		LEDGER_COUNT(brk_failed, 1);
+	if (!CALLED(brk, before != (void *)-1))
 		return false;
-	}
 	if (by > 0) {
 		LEDGER_COUNT(brk_grown_bytes, by);
 		PROBE_GROW((char *)before + by, by);

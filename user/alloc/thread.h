@@ -35,9 +35,11 @@ struct thread {
 	__u8 room[CACHE_BINS]; /* blocks that may still be put into each */
 	bool shares_slot;
 	__u8 state; /* enum thread_state */
+	/* What the call that is going on has done so far: the highest wins, as in contract.h. */
+	__u8 path; /* enum alloc_path */
+	__u8 release; /* enum release */
 	unsigned int slot_index;
 	unsigned int arena;
-	unsigned int did; /* what the request or release that is going on has done: ledger.h */
 	long countdown; /* bytes until the next sampled request */
 	__u64 random;
 };
@@ -51,6 +53,24 @@ static inline void thread__ready(void)
 {
 	if (SELDOM(thread.state == THREAD_NEW))
 		thread__begin();
+}
+
+static inline void thread__did_nothing(void)
+{
+	thread.path = PATH_POOL;
+	thread.release = RELEASE_KEPT;
+}
+
+static inline void thread__did_path(enum alloc_path path)
+{
+	if (path > thread.path)
+		thread.path = path;
+}
+
+static inline void thread__did_release(enum release release)
+{
+	if (release > thread.release)
+		thread.release = release;
 }
 
 #endif
