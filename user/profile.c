@@ -6,6 +6,7 @@
 
 #include "profile.h"
 #include "profile_estimate.h"
+#include "profile_samples.h"
 
 /* Counters are __u64 only (asserted in contract.h), so they add and subtract as an array. */
 #define NR_COUNTERS (sizeof(struct process_counters) / sizeof(__u64))
@@ -318,10 +319,13 @@ static int add_sizes(struct profile_process *into, const struct profile_process 
 
 int profile_process__add(struct profile_process *into, const struct profile_process *from)
 {
-	int err = add_sizes(into, from);
+	int err = profile_process__reserve_samples(into, from->nr_samples);
 
+	if (!err)
+		err = add_sizes(into, from);
 	if (err)
 		return err;
+	profile_process__add_samples(into, from);
 	add_fields(&into->counters, &from->counters, NR_COUNTERS);
 	if (into->rule && from->rule)
 		profile_rule__add(into->rule, from->rule);
@@ -497,10 +501,15 @@ int profile__subtract(struct profile *now, const struct profile *before)
 {
 	size_t count = now->nr_processes;
 	struct id_entry *by_id;
+	__u32 *stacks;
 
 	by_id = calloc(count + 1, sizeof(*by_id));
-	if (!by_id)
+	stacks = profile__match_stacks(now, before);
+	if (!by_id || !stacks) {
+		free(by_id);
+		free(stacks);
 		return -ENOMEM;
+	}
 	for (size_t i = 0; i < count; i++)
 		by_id[i] = (struct id_entry){ now->processes[i].id, &now->processes[i] };
 	qsort(by_id, count, sizeof(*by_id), compare_id_entries);
@@ -516,7 +525,9 @@ int profile__subtract(struct profile *now, const struct profile *before)
 		subtract_fields(&process->counters, &old->counters, NR_COUNTERS);
 		profile_process__subtract_windows(process, old);
 		subtract_sizes(process, old);
+		profile_process__subtract_samples(process, old, stacks);
 	}
+	free(stacks);
 	free(by_id);
 	subtract_run(now, before);
 	return 0;

@@ -62,6 +62,7 @@ struct profile_frame {
 struct profile_stack {
 	__u32 first_frame; /* index; the innermost, its callers follow */
 	__u32 nr_frames;
+	__u32 number; /* in its run, the same in each profile of that; 0: of a recording */
 	__u8 status; /* enum stack_status, STACK_HEURISTIC */
 };
 
@@ -210,8 +211,8 @@ bool profile_process__limits(const struct profile_process *process, enum alloc_p
 			     __u64 *min, __u64 *max);
 
 /*
- * Adds from's counts, live figures, limits, size rows and members to into's; the identity stays
- * into's, but for the earliest start, and it has exited only where both have. Callers are not
+ * Adds from's counts, live figures, limits, size rows, stacks and members to into's; the identity
+ * stays into's, but for the earliest start, and it has exited only where both have. Callers are not
  * added: addresses of two processes have nothing in common. 0 or -ENOMEM; into is unchanged on
  * error.
  */
@@ -233,7 +234,7 @@ int profile__group(struct profile *profile, enum group_by by);
 /*
  * Makes now hold what came since before, an earlier profile of the same run. Processes are matched
  * by number; one that was folded away since is taken from the fold of its exe. A process without
- * change stays in the list; size rows without change do not. Absolute figures stay now's: live,
+ * change stays in the list; size rows and stacks without change do not. Absolute figures stay now's: live,
  * limits, own_bytes, since_s. 0 or -ENOMEM; now is unchanged on error.
  */
 int profile__subtract(struct profile *now, const struct profile *before);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profile_samples.h"
 #include "profile_stacks.h"
 
 const struct sample_entry *snapshot__samples_of(const struct snapshot *snapshot, __u32 id,
@@ -172,6 +173,7 @@ static int renaming__stack(struct renaming *renaming, __u32 *number)
 	if (renaming__make_room(renaming, stored->nr_frames))
 		return -ENOMEM;
 	profile->stacks[profile->nr_stacks] = (struct profile_stack){
+		.number = *number,
 		.first_frame = (__u32)profile->nr_frames,
 		.nr_frames = stored->nr_frames,
 		.status = stored->status,
@@ -190,21 +192,6 @@ static int renaming__stack(struct renaming *renaming, __u32 *number)
 	return 0;
 }
 
-static int profile_sample__compare(const void *left, const void *right)
-{
-	const struct profile_sample *a = left, *b = right;
-
-	if (a->stack != b->stack)
-		return a->stack < b->stack ? -1 : 1;
-	if (a->kind != b->kind)
-		return a->kind < b->kind ? -1 : 1;
-	if (a->size_class != b->size_class)
-		return a->size_class < b->size_class ? -1 : 1;
-	if (a->path != b->path)
-		return a->path < b->path ? -1 : 1;
-	return (a->function > b->function) - (a->function < b->function);
-}
-
 int profile_stacks__resolve(const struct collector *collector, struct profile *profile)
 {
 	struct renaming renaming = { .collector = collector, .profile = profile };
@@ -219,9 +206,8 @@ int profile_stacks__resolve(const struct collector *collector, struct profile *p
 
 		for (size_t j = 0; !error && j < process->nr_samples; j++)
 			error = renaming__stack(&renaming, &process->samples[j].stack);
-		if (!error && process->nr_samples)
-			qsort(process->samples, process->nr_samples, sizeof(*process->samples),
-			      profile_sample__compare);
+		/* What has not come is one stack now. */
+		profile_process__sort_samples(process);
 	}
 	free(renaming.stacks);
 	free(renaming.objects);

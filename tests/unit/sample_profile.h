@@ -44,6 +44,39 @@ static inline void sample__add_requests(struct profile_process *process, enum al
 		limits->max_plus_one = size + 1;
 }
 
+/* Events of one kind from one stack, which is an index + 1. Ascending stacks only. */
+static inline void sample__add_stack(struct profile_process *process, __u32 stack,
+				     enum sample_kind kind, __u64 count, __u64 bytes)
+{
+	process->samples =
+		realloc(process->samples, (process->nr_samples + 1) * sizeof(process->samples[0]));
+	if (!process->samples)
+		abort();
+	process->samples[process->nr_samples++] = (struct profile_sample){
+		.stack = stack,
+		.kind = (__u8)kind,
+		.size_class = kind == SAMPLE_REQUEST ? (__u16)size_class__of(bytes / count) : 0,
+		.samples = 1,
+		.count = count,
+		.bytes = bytes,
+	};
+}
+
+/* Stacks with these numbers in their run, of one frame each. */
+static inline void sample__make_stacks(struct profile *profile, const __u32 *numbers, size_t nr)
+{
+	profile->has_stacks = true;
+	profile->nr_stacks = profile->nr_frames = nr;
+	profile->stacks = calloc(nr, sizeof(*profile->stacks));
+	profile->frames = calloc(nr, sizeof(*profile->frames));
+	if (!profile->stacks || !profile->frames)
+		abort();
+	for (size_t i = 0; i < nr; i++) {
+		profile->stacks[i] = (struct profile_stack){ (__u32)i, 1, numbers[i], 0 };
+		profile->frames[i].offset = numbers[i];
+	}
+}
+
 static inline void sample__make_python(struct profile_process *process)
 {
 	struct process_counters *counters = &process->counters;

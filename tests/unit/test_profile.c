@@ -153,6 +153,53 @@ static void test_add_sizes(void **state)
 	free(from.sizes);
 }
 
+static void assert_sample(const struct profile_process *process, size_t index, __u32 stack,
+			  __u64 samples, __u64 count, __u64 bytes)
+{
+	const struct profile_sample *sample = &process->samples[index];
+
+	assert_true(index < process->nr_samples);
+	assert_int_equal(sample->stack, stack);
+	assert_true(sample->samples == samples);
+	assert_true(sample->count == count);
+	assert_true(sample->bytes == bytes);
+}
+
+/* What agrees in all but its figures is one row, whoever asked. */
+static void test_add_samples(void **state)
+{
+	struct profile_process into = { 0 }, from = { 0 };
+
+	(void)state;
+	sample__add_stack(&into, 0, SAMPLE_FAULT, 1, 0);
+	sample__add_stack(&into, 2, SAMPLE_REQUEST, 3, 300);
+	sample__add_stack(&into, 5, SAMPLE_GROWN, 1, 4096);
+	sample__add_stack(&from, 1, SAMPLE_MAPPED, 1, 8192);
+	sample__add_stack(&from, 2, SAMPLE_REQUEST, 4, 400);
+	sample__add_stack(&from, 2, SAMPLE_REQUEST, 1, 5000);
+	sample__add_stack(&from, 5, SAMPLE_FAULT, 1, 4096);
+	assert_int_equal(profile_process__add(&into, &from), 0);
+	assert_int_equal(into.nr_samples, 6);
+	assert_sample(&into, 0, 0, 1, 1, 0);
+	assert_sample(&into, 1, 1, 1, 1, 8192);
+	assert_sample(&into, 2, 2, 2, 7, 700);
+	assert_sample(&into, 3, 2, 1, 1, 5000);
+	assert_sample(&into, 4, 5, 1, 1, 4096);
+	assert_int_equal(into.samples[4].kind, SAMPLE_GROWN);
+	assert_sample(&into, 5, 5, 1, 1, 4096);
+	assert_int_equal(into.samples[5].kind, SAMPLE_FAULT);
+	/* One that has none takes a copy, as folds are copied. */
+	free(from.samples);
+	from = (struct profile_process){ 0 };
+	assert_int_equal(profile_process__add(&from, &into), 0);
+	assert_int_equal(from.nr_samples, 6);
+	assert_memory_equal(from.samples, into.samples, 6 * sizeof(*into.samples));
+	assert_int_equal(profile_process__add(&from, &into), 0);
+	assert_sample(&from, 2, 2, 4, 14, 1400);
+	free(into.samples);
+	free(from.samples);
+}
+
 static struct profile_process *add_process(struct profile *profile, const char *comm,
 					   const char *exe)
 {
@@ -208,6 +255,25 @@ static void test_group_by_comm(void **state)
 	assert_true(profile_process__requests(&profile.processes[0]) == 20);
 	assert_int_equal(profile.processes[0].nr_sizes, 2);
 	assert_string_equal(profile.processes[3].comm, "dog");
+	profile__free(&profile);
+}
+
+static void test_group_keeps_samples(void **state)
+{
+	static const __u32 numbers[] = { 11, 12 };
+	struct profile profile;
+
+	(void)state;
+	make_group(&profile);
+	sample__make_stacks(&profile, numbers, 2);
+	for (size_t i = 0; i < profile.nr_processes; i++)
+		sample__add_stack(&profile.processes[i], 1 + i % 2, SAMPLE_REQUEST, 10,
+				  80 * (i + 1));
+	assert_int_equal(profile__group(&profile, GROUP_CGROUP), 0);
+	assert_int_equal(profile.processes[0].nr_samples, 5);
+	assert_sample(&profile.processes[0], 0, 1, 1, 10, 80);
+	assert_sample(&profile.processes[0], 1, 1, 1, 10, 240);
+	assert_sample(&profile.processes[0], 3, 2, 1, 10, 160);
 	profile__free(&profile);
 }
 
@@ -281,6 +347,33 @@ static void test_subtract(void **state)
 }
 
 /* Two exited processes were folded into one row since: their old counts are not counted again. */
+/* Two profiles number the stacks as they meet them; what they are numbered by in the run is one. */
+static void test_subtract_samples(void **state)
+{
+	static const __u32 before_numbers[] = { 7, 3 }, now_numbers[] = { 9, 3, 7 };
+	struct profile before, now;
+
+	(void)state;
+	make_group(&before);
+	make_group(&now);
+	sample__make_stacks(&before, before_numbers, 2);
+	sample__make_stacks(&now, now_numbers, 3);
+	sample__add_stack(&before.processes[0], 0, SAMPLE_FAULT, 2, 8192);
+	sample__add_stack(&before.processes[0], 1, SAMPLE_REQUEST, 10, 1000);
+	sample__add_stack(&before.processes[0], 2, SAMPLE_REQUEST, 1, 100);
+	sample__add_stack(&now.processes[0], 0, SAMPLE_FAULT, 2, 8192);
+	sample__add_stack(&now.processes[0], 1, SAMPLE_REQUEST, 5, 500);
+	sample__add_stack(&now.processes[0], 2, SAMPLE_REQUEST, 1, 100);
+	sample__add_stack(&now.processes[0], 3, SAMPLE_REQUEST, 25, 2500);
+	now.processes[0].samples[3].samples = 4;
+	assert_int_equal(profile__subtract(&now, &before), 0);
+	assert_int_equal(now.processes[0].nr_samples, 2);
+	assert_sample(&now.processes[0], 0, 1, 1, 5, 500);
+	assert_sample(&now.processes[0], 1, 3, 3, 15, 1500);
+	profile__free(&now);
+	profile__free(&before);
+}
+
 static void test_subtract_folded(void **state)
 {
 	struct profile before, now = { 0 };
@@ -339,10 +432,13 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_add_counters),
 		cmocka_unit_test(test_add_sizes),
+		cmocka_unit_test(test_add_samples),
 		cmocka_unit_test(test_group_by_pid_changes_nothing),
 		cmocka_unit_test(test_group_by_comm),
 		cmocka_unit_test(test_group_by_exe),
+		cmocka_unit_test(test_group_keeps_samples),
 		cmocka_unit_test(test_subtract),
+		cmocka_unit_test(test_subtract_samples),
 		cmocka_unit_test(test_subtract_folded),
 		cmocka_unit_test(test_sort),
 	};
