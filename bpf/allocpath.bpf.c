@@ -19,6 +19,7 @@ const volatile __u32 depth = DEPTH_ENTRY;
 const volatile __u32 target_mode = TARGET_ALL;
 const volatile __u32 follow_children = 0;
 const volatile __u32 self_tgid = 0; /* we do not measure ourselves */
+const volatile __u64 self_begun_ns = 0; /* boot time: what we start later is not measured either */
 const volatile __u32 recording = 0; /* 1: callers are kept too */
 const volatile __u32 follows_rule = 0; /* 1: the thresholds of processes are followed */
 const volatile struct rule_state command_rule = { .origin = RULE_PENDING }; /* see rule.bpf.h */

@@ -40,13 +40,26 @@ static __always_inline bool task__is_renamed(struct task_struct *task)
 	       BPF_CORE_READ_BITFIELD(task, in_execve);
 }
 
+/*
+ * Is this one of ours: us, or a child that works for us? By its age too: a shell that started
+ * programs may have become us by exec. A command is our child as well, and asked for.
+ */
+static __always_inline bool process__is_own(struct task_struct *leader)
+{
+	if ((__u32)leader->tgid == self_tgid)
+		return true;
+	return target_mode != TARGET_COMMAND && target_mode != TARGET_PIDS &&
+	       leader->start_boottime >= self_begun_ns &&
+	       (__u32)BPF_CORE_READ(leader, real_parent, tgid) == self_tgid;
+}
+
 /* Is this process one of those asked for? Called for the current task only. */
 static __noinline bool process__is_target(struct task_struct *leader, struct task *record)
 {
 	__u32 tgid = leader->tgid;
 	char comm[MAX_COMM];
 
-	if (tgid == self_tgid)
+	if (process__is_own(leader))
 		return false;
 	if (record->inherits)
 		return true;

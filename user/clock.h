@@ -5,13 +5,18 @@
 #include <linux/types.h>
 #include <time.h>
 
+static inline __u64 clock__ns(clockid_t clock)
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(clock, &now);
+	return (__u64)now.tv_sec * 1000000000ULL + (__u64)now.tv_nsec;
+}
+
 /* CLOCK_MONOTONIC, the clock of bpf_ktime_get_ns. */
 static inline __u64 clock__now_ns(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (__u64)now.tv_sec * 1000000000ULL + (__u64)now.tv_nsec;
+	return clock__ns(CLOCK_MONOTONIC);
 }
 
 #endif

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "options.h"
 #include "rule_settings.h"
@@ -56,6 +57,7 @@ static void session__set_switches(struct session *session, const struct options 
 	skeleton->rodata->target_mode = options->target;
 	skeleton->rodata->follow_children = options->children || options->target == TARGET_COMMAND;
 	skeleton->rodata->self_tgid = getpid();
+	skeleton->rodata->self_begun_ns = clock__ns(CLOCK_BOOTTIME);
 	skeleton->rodata->recording = session->keeps_callers;
 	skeleton->rodata->follows_rule = session->follows_rule;
 	if (session->follows_rule && options->target == TARGET_COMMAND) {

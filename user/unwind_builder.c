@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "unwind_child.h"
 #include "unwind_wire.h"
 
@@ -46,20 +46,12 @@ struct unwind_builder {
 	size_t nr_waiting;
 };
 
-static __u64 clock_ns(clockid_t clock)
-{
-	struct timespec now = { 0 };
-
-	clock_gettime(clock, &now);
-	return (__u64)now.tv_sec * 1000000000 + (__u64)now.tv_nsec;
-}
-
 /* Processor time of the child. */
 static __u64 child_ns(const struct unwind_builder *builder)
 {
 	clockid_t clock;
 
-	return clock_getcpuclockid(builder->pid, &clock) ? 0 : clock_ns(clock);
+	return clock_getcpuclockid(builder->pid, &clock) ? 0 : clock__ns(clock);
 }
 
 static void set_timer(const struct unwind_builder *builder, time_t seconds)
@@ -206,7 +198,7 @@ static void send_next(struct unwind_builder *builder)
 			smallest = &builder->waiting[i];
 	request.id = smallest->id;
 	builder->cpu_ns = child_ns(builder);
-	builder->wall_ns = clock_ns(CLOCK_MONOTONIC);
+	builder->wall_ns = clock__now_ns();
 	/* An error is that of a dead child: the next collect() meets it, and the file with it. */
 	unwind_wire__send(builder->socket_fd, &request, sizeof(request), smallest->fd);
 	close(smallest->fd);
@@ -278,7 +270,7 @@ static bool is_late(const struct unwind_builder *builder)
 	    !builder->is_building)
 		return false;
 	return child_ns(builder) - builder->cpu_ns > MAX_CPU_NS ||
-	       clock_ns(CLOCK_MONOTONIC) - builder->wall_ns > MAX_WALL_NS;
+	       clock__now_ns() - builder->wall_ns > MAX_WALL_NS;
 }
 
 static int take_reply(struct unwind_builder *builder, const struct unwind_reply *reply, int memory,
