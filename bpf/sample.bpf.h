@@ -28,7 +28,10 @@ struct {
 	__type(value, struct sample_tables);
 } sample_tables SEC(".maps");
 
-/* sample_rates: kind -> how much of it is taken on this CPU. Written here, read by the user side. */
+/*
+ * sample_rates: kind -> how much of it is taken on this CPU, and what has been. Written here, read
+ * by the user side.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, NR_SAMPLE_KINDS);
@@ -157,14 +160,21 @@ __noinline __u64 sample__weight(__u32 kind)
 		rate->window_ns = now_ns;
 		rate->taken = 0;
 	}
-	/* Settled before the event is looked at: so each one's chance is what its weight says. */
+	/*
+	 * Settled before the event is looked at: so each one's chance is what its weight says. An
+	 * event that weighs w with a chance of 1 / w, else 0, has a variance of w - 1.
+	 */
 	shift = rate->shift & 31;
+	rate->sums.seen++;
+	rate->sums.variance += (1ULL << shift) - 1;
 	if (bpf_get_prandom_u32() & ((1U << shift) - 1))
 		return 0;
 	if (++rate->taken >= RATE_WHOLE && shift < RATE_MAX_SHIFT) {
 		rate->taken = RATE_WHOLE / 2;
 		rate->shift = shift + 1;
 	}
+	rate->sums.taken++;
+	rate->sums.weights += 1ULL << shift;
 	return 1ULL << shift;
 }
 

@@ -129,11 +129,20 @@ struct sample_tables {
 	__u32 pad[2];
 };
 
+/* Of the whole run. Each event adds to seen, and to variance what it may be off by; see there. */
+struct sample_sums {
+	__u64 seen;
+	__u64 taken;
+	__u64 weights; /* of those taken: how many events they stand for */
+	__u64 variance; /* of weights, around seen */
+};
+
 /* Map sample_rates, an element a kind: what is taken whole up to a rate. */
 struct sample_rate {
 	__u64 window_ns; /* when the present window of time began */
 	__u32 taken; /* in it */
 	__u32 shift; /* one in 1 << shift is taken */
+	struct sample_sums sums;
 };
 
 _Static_assert(sizeof(struct mapping) == 16, "mapping");
@@ -142,5 +151,6 @@ _Static_assert(sizeof(struct unwind_file) == 24, "unwind_file");
 _Static_assert(sizeof(struct stack_record) == 8, "stack_record");
 _Static_assert(sizeof(struct sample_key) == 16, "sample_key");
 _Static_assert(sizeof(struct sample_row) == 24, "sample_row");
+_Static_assert(sizeof(struct sample_rate) == 48, "sample_rate");
 
 #endif

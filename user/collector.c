@@ -312,6 +312,8 @@ int collector__take(struct collector *collector, struct snapshot *snapshot, bool
 		error = session__read_sizes(session, &snapshot->sizes, &snapshot->nr_sizes);
 	if (!error)
 		error = session__read_books(session, &snapshot->books);
+	if (!error && collector->takes_stacks)
+		error = session__read_sample_sums(session, snapshot->sums);
 	snapshot->at_ns = collector->end_ns ? collector->end_ns : clock__now_ns();
 	if (error)
 		snapshot__free(snapshot);

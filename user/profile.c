@@ -490,6 +490,7 @@ static void subtract_run(struct profile *now, const struct profile *before)
 		now->coverage = 0;
 	subtract_fields(now->events, before->events, sizeof(now->events) / sizeof(__u64));
 	subtract_fields(now->losses, before->losses, NR_LOSSES);
+	subtract_fields(now->sums, before->sums, sizeof(now->sums) / (sizeof(__u64)));
 	subtract_fields(&now->cost.traps, &before->cost.traps, 1);
 	subtract_fields(&now->cost.bpf_run_ns, &before->cost.bpf_run_ns, 1);
 	subtract_fields(&now->cost.bpf_skipped, &before->cost.bpf_skipped, 1);

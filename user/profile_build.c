@@ -328,6 +328,8 @@ int collector__profile(struct collector *collector, const struct snapshot *snaps
 		error = profile_build__idle(collector, profile);
 	profile->has_stacks = collector->takes_stacks;
 	profile->sample_bytes = collector->sample_bytes;
+	memcpy(profile->sums, snapshot->sums, sizeof(profile->sums));
+	profile->losses[LOSS_STACKS_FULL] += collector->stacks.nr_dropped;
 	if (!error && collector->takes_stacks)
 		error = profile_stacks__resolve(collector, profile);
 	if (error)

@@ -69,6 +69,7 @@ static int columns__put(struct columns *columns, struct pprof *pprof, const stru
 
 int recording_stacks__put(struct pprof *pprof, const struct profile *profile)
 {
+	Recording__SampleSums sums[NR_SAMPLE_KINDS], *list[NR_SAMPLE_KINDS];
 	Recording__Recording recording = RECORDING__RECORDING__INIT;
 	struct columns *columns;
 	int error = 0;
@@ -80,6 +81,17 @@ int recording_stacks__put(struct pprof *pprof, const struct profile *profile)
 		return -ENOMEM;
 	recording.has_stacks = true;
 	recording.sample_bytes = profile->sample_bytes;
+	for (int kind = 0; kind < NR_SAMPLE_KINDS; kind++) {
+		recording__sample_sums__init(&sums[kind]);
+		sums[kind].kind = (__u32)kind;
+		sums[kind].seen = profile->sums[kind].seen;
+		sums[kind].taken = profile->sums[kind].taken;
+		sums[kind].weights = profile->sums[kind].weights;
+		sums[kind].variance = profile->sums[kind].variance;
+		list[kind] = &sums[kind];
+	}
+	recording.sample_sums = list;
+	recording.n_sample_sums = NR_SAMPLE_KINDS;
 	pprof__put_recording(pprof, &recording);
 	for (size_t i = 0; i < profile->nr_objects; i++)
 		put_object(pprof, &profile->objects[i]);
@@ -169,6 +181,17 @@ int recording_stacks__parse(struct recording_parse *parse, const Recording__Reco
 	if (part->has_stacks) {
 		parse->profile.has_stacks = true;
 		parse->profile.sample_bytes = part->sample_bytes;
+	}
+	for (size_t i = 0; i < part->n_sample_sums; i++) {
+		const Recording__SampleSums *from = part->sample_sums[i];
+
+		if (from->kind < NR_SAMPLE_KINDS)
+			parse->profile.sums[from->kind] = (struct sample_sums){
+				.seen = from->seen,
+				.taken = from->taken,
+				.weights = from->weights,
+				.variance = from->variance,
+			};
 	}
 	for (size_t i = 0; !error && i < part->n_object; i++)
 		error = parse_object(parse, part->object[i]);

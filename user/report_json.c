@@ -7,6 +7,7 @@
 
 #include "json.h"
 #include "report.h"
+#include "report_sampling.h"
 #include "report_stacks.h"
 #include "report_estimate.h"
 
@@ -397,6 +398,7 @@ int report_json__write(FILE *out, const struct profile *profile, const struct st
 	json__double(&json, "coverage", profile->coverage);
 	report_estimate__write_json_budget(&json, profile);
 	write_ledger(&json, profile);
+	error = report_sampling__write_json(&json, profile);
 	write_cost(&json, profile);
 	write_attached(&json, profile);
 	json__begin_array(&json, "processes");

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "profile_symbols.h"
+#include "report_sampling.h"
 #include "report_stacks.h"
 #include "text.h"
 
@@ -138,6 +139,7 @@ int report_stacks__write(FILE *out, const struct profile_process *process,
 /* How the stacks that were taken have ended. */
 struct stack_ends {
 	__u64 seen, kept, heuristic;
+	__u64 count, bytes; /* that they stand for */
 	__u64 of_status[NR_STACK_STATUSES];
 };
 
@@ -147,6 +149,8 @@ static void stack_ends__add(struct stack_ends *ends, const struct profile *profi
 	__u8 status;
 
 	ends->seen += sample->samples;
+	ends->count += sample->count;
+	ends->bytes += sample->bytes;
 	if (!sample->stack || sample->stack > profile->nr_stacks)
 		return;
 	status = profile->stacks[sample->stack - 1].status;
@@ -160,6 +164,8 @@ static void stack_ends__add(struct stack_ends *ends, const struct profile *profi
 static void write_ends(struct json *json, const struct stack_ends *ends)
 {
 	json__u64(json, "seen", ends->seen);
+	json__u64(json, "count", ends->count);
+	json__u64(json, "bytes", ends->bytes);
 	json__u64(json, "complete", ends->of_status[STACK_COMPLETE]);
 	json__u64(json, "heuristic", ends->heuristic);
 	json__u64(json, "not_kept", ends->seen - ends->kept);
@@ -227,12 +233,6 @@ static int write_json_stack(struct json *json, const struct profile *profile,
 int report_stacks__write_json(struct json *json, const struct profile_process *process,
 			      const struct profile *profile, const struct stack_style *style)
 {
-	static const char *const kinds[NR_SAMPLE_KINDS] = {
-		[SAMPLE_REQUEST] = "request",
-		[SAMPLE_GROWN] = "grown",
-		[SAMPLE_MAPPED] = "mapped",
-		[SAMPLE_FAULT] = "fault",
-	};
 	struct stack_ends all = {}, of_kind[NR_SAMPLE_KINDS] = {};
 	struct stack_sum *sums;
 	int err = 0;
@@ -255,7 +255,7 @@ int report_stacks__write_json(struct json *json, const struct profile_process *p
 	write_ends(json, &all);
 	json__begin_object(json, "kinds");
 	for (int kind = 0; kind < NR_SAMPLE_KINDS; kind++) {
-		json__begin_object(json, kinds[kind]);
+		json__begin_object(json, sample_kind__name(kind));
 		write_ends(json, &of_kind[kind]);
 		json__end_object(json);
 	}

@@ -417,6 +417,7 @@ int report_text__write(FILE *out, const struct profile *profile, const struct te
 	} else {
 		fputs("no process that was chosen did anything that is measured\n", out);
 	}
-	report_trailer__write(out, profile, fitted.width, fitted.verbose);
+	if (!err)
+		err = report_trailer__write(out, profile, fitted.width, fitted.verbose);
 	return err ? err : report__flush(out);
 }

@@ -339,6 +339,7 @@ int report_threshold__write_text(FILE *out, const struct profile *profile, unsig
 {
 	struct threshold *all = threshold__all(profile);
 	char duration[TEXT_CELL];
+	int err;
 
 	if (!all)
 		return -ENOMEM;
@@ -356,7 +357,7 @@ int report_threshold__write_text(FILE *out, const struct profile *profile, unsig
 	else
 		fputs("no process that was chosen did anything that is measured\n", out);
 	putc('\n', out);
-	report_trailer__write(out, profile, width, verbose);
+	err = report_trailer__write(out, profile, width, verbose);
 	free(all);
-	return report__flush(out);
+	return err ? err : report__flush(out);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 
+#include "report_sampling.h"
 #include "report_trailer.h"
 #include "table.h"
 #include "text.h"
@@ -239,12 +240,13 @@ static void write_cost(FILE *out, const struct profile *profile, unsigned int wi
 		text__item(out, width, "detached", "%s", profile->detached_why);
 }
 
-void report_trailer__write(FILE *out, const struct profile *profile, unsigned int width,
-			   bool verbose)
+int report_trailer__write(FILE *out, const struct profile *profile, unsigned int width,
+			  bool verbose)
 {
 	putc('\n', out);
 	write_attached(out, profile, width, verbose);
 	write_refusals(out, profile, width, verbose);
 	write_books(out, profile, width, verbose);
 	write_cost(out, profile, width);
+	return report_sampling__write(out, profile, width);
 }

@@ -5,7 +5,8 @@
 
 #include "report.h"
 
-void report_trailer__write(FILE *out, const struct profile *profile, unsigned int width,
-			   bool verbose);
+/* 0 or -ENOMEM. */
+int report_trailer__write(FILE *out, const struct profile *profile, unsigned int width,
+			  bool verbose);
 
 #endif

@@ -192,3 +192,28 @@ __u64 session__nr_samples(const struct session *session)
 {
 	return __atomic_load_n(&session->skeleton->bss->nr_samples, __ATOMIC_RELAXED);
 }
+
+int session__read_sample_sums(struct session *session, struct sample_sums sums[NR_SAMPLE_KINDS])
+{
+	int nr_cpus = libbpf_num_possible_cpus(), error = 0;
+	struct sample_rate *per_cpu;
+
+	memset(sums, 0, NR_SAMPLE_KINDS * sizeof(*sums));
+	if (nr_cpus < 0)
+		return nr_cpus;
+	per_cpu = calloc((size_t)nr_cpus, sizeof(*per_cpu));
+	if (!per_cpu)
+		return -ENOMEM;
+	for (__u32 kind = 0; !error && kind < NR_SAMPLE_KINDS; kind++) {
+		error = bpf_map_lookup_elem(bpf_map__fd(session->skeleton->maps.sample_rates),
+					    &kind, per_cpu);
+		for (int cpu = 0; !error && cpu < nr_cpus; cpu++) {
+			sums[kind].seen += per_cpu[cpu].sums.seen;
+			sums[kind].taken += per_cpu[cpu].sums.taken;
+			sums[kind].weights += per_cpu[cpu].sums.weights;
+			sums[kind].variance += per_cpu[cpu].sums.variance;
+		}
+	}
+	free(per_cpu);
+	return error;
+}

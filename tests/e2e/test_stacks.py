@@ -2,13 +2,17 @@
 """Stacks: whole ones, frame by frame, of programs whose calls are known by name."""
 
 import os
+import shutil
+import signal
 import subprocess
 from functools import cache
 
 import compare
-from harness import each, fail_if, program, test
+import harness
+from harness import each, fail_if, need, program, test
 
 LIBRARY = "libstacks.so"
+RATES_BYTES = 8192  # of a call of tests/programs/rates.c
 ALL = ("--stacks", "1000000")
 
 # Innermost first, without the frames of libraries.
@@ -131,4 +135,97 @@ def python_to_the_root(context):
     deepest = max(len(stack["frames"]) for stack in stacks["top"])
     if deepest < 30:
         wrong.append(f"the deepest of them has {deepest} frames")
+    fail_if(wrong)
+
+
+@test
+def grouped(context):
+    """Processes that become one have the stacks of all."""
+    command = f"for i in 1 2 3; do {program('calls')} m:100x50 m:3000x20; done"
+    report = context.measure(["sh", "-c", command], "entry", options=[*ALL, "--group-by", "comm"])
+    (group,) = [process for process in report.processes if process["comm"] == "calls"]
+    wrong = _books(report) + compare.nothing_lost(report)
+    if group["members"] != 3 or not group["stacks"]["seen"]:
+        wrong.append(f"{group['members']} members, stacks {group['stacks']['kinds']}")
+    fail_if(wrong)
+
+
+@test
+def more_than_the_rate(context):
+    """What comes too fast is sampled, which is said, and the estimate holds what it promises."""
+    report = context.measure([program("rates")], "kernel", options=ALL)
+    (process,) = report.processes
+    kinds, sampling = process["stacks"]["kinds"], report.json["stack_sampling"]
+    calls = process["syscalls"]
+    exact = {"fault": process["faults"]["total"], "mapped": calls["mmap"]["anon_bytes"],
+             "grown": calls["brk"]["grown_bytes"]}
+    wrong = compare.books(report) + compare.nothing_lost(report)
+    for kind, whole in exact.items():
+        row, ends = sampling[kind], kinds[kind]
+        unit = 1 if kind == "fault" else RATES_BYTES
+        found = ends["count"] if kind == "fault" else ends["bytes"]
+        print(f"    {kind}: {whole} in all, {found} by {row}")
+        if row["seen"] != row["taken"] + row["sampled_out"] or not row["sampled_out"]:
+            wrong.append(f"{kind}: nothing sampled out, or no balance: {row}")
+        if ends["seen"] != row["taken"] or ends["count"] != row["estimate"]:
+            wrong.append(f"{kind}: {row}, but the stacks have {ends['seen']} for {ends['count']}")
+        if kind == "fault" and row["seen"] != whole:
+            wrong.append(f"{row['seen']} faults seen of {whole}")
+        # four standard errors, which are passed once in 15,000 times
+        most = 2 * row["error_ci95"] * unit
+        if abs(found - whole) > most or most > whole / 4:
+            wrong.append(f"{kind}: {found} estimated of {whole}, to within {most}")
+    output = context.file("text")
+    tool = context.start([harness.ALLOCPATH, "hist", "--probes", "kernel", "--stacks", "1", "-o",
+                          output, "--", program("rates")])
+    context.finish(tool)
+    with open(output, encoding="utf-8") as text:
+        said = text.read()
+    if " ".join(said.split()).count(" were taken, which stand for ") != 3:
+        wrong += ["the text does not say what was sampled out:", *said.splitlines()[-15:]]
+    fail_if(wrong)
+
+
+def _own_children(tool):
+    """{pid: processor time} of what the tool itself has started."""
+    times = {}
+    for pid in harness.children_of(tool.pid):
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            words = stat.read().rpartition(b")")[2].split()
+        times[pid] = int(words[11]) + int(words[12])
+    return times
+
+
+@test
+def builder_is_no_target(context):
+    """Neither we nor the child that builds tables is measured, and what a shell had started before
+    it became us is."""
+    need("gcc")
+    cc1 = subprocess.run(["gcc", "-print-prog-name=cc1"], capture_output=True, text=True,
+                         check=True).stdout.strip()
+    copy = shutil.copy(cc1, os.path.join(context.path, "copy"))  # whose table takes a while
+    output = context.file("report.json")
+    tool = context.start(["sh", "-c", 'sh -c "while :; do sleep 0.05; done" & exec "$@"', "sh",
+                          harness.ALLOCPATH, "hist", "-v", "--json", "-o", output, "--probes",
+                          "kernel", "--stacks", "1", "-a"])
+    tool.output = output
+    context.wait_for(lambda: "allocpath: measuring\n" in context.stderr_of(tool), "allocpath", 60)
+    (shell,) = [pid for pid in harness.children_of(tool.pid)
+                if not os.path.samefile(f"/proc/{pid}/exe", harness.ALLOCPATH)]
+    before = _own_children(tool)
+
+    def has_built():
+        context.run([copy, "--version"])
+        return any(used > before[pid] + 5 for pid, used in _own_children(tool).items()
+                   if pid != shell and pid in before)
+
+    context.wait_for(has_built, "a table to be built", 60)
+    report = context.end_tool(tool, "kernel")
+    os.kill(shell, signal.SIGKILL)
+    pids = {process["pid"] for process in report.processes}
+    wrong = [f"measured {process['pid']} ({process['comm']}), which is ours"
+             for process in report.processes
+             if process["pid"] in (set(before) | {tool.pid}) - {shell}]
+    if shell not in pids:
+        wrong.append(f"did not measure {shell}, which a shell had started: {pids}")
     fail_if(wrong)

@@ -314,7 +314,8 @@ static void the_walk_meets_what_crosses_the_boundary(void **state)
 		STRUCT(unwind_rule),	  STRUCT(unwind_page),	 STRUCT(mapping),
 		STRUCT(mappings),	  STRUCT(unwind_file),	 STRUCT(unwind_file_key),
 		STRUCT(stack_record),	  STRUCT(sample_key),	 STRUCT(sample_row),
-		STRUCT(sample_tables),	  STRUCT(sample_rate),	 STRUCT(code_question),
+		STRUCT(sample_tables),	  STRUCT(sample_rate),	 STRUCT(sample_sums),
+		STRUCT(code_question),
 	};
 	static const char *const enums[] = {
 		"probe_depth",	     "alloc_path",  "release",	   "home",	  "region",

@@ -221,6 +221,7 @@ static void add_stacks(struct profile *profile)
 
 	profile->has_stacks = true;
 	profile->sample_bytes = 4096;
+	profile->sums[SAMPLE_FAULT] = (struct sample_sums){ 4000, 1000, 3900, 12000 };
 	profile->objects = calloc(2, sizeof(*profile->objects));
 	profile->frames = calloc(3, sizeof(*profile->frames));
 	profile->stacks = calloc(2, sizeof(*profile->stacks));
@@ -247,6 +248,7 @@ static void stacks_come_back(void **state)
 	add_stacks(&profile);
 	pass_through(&profile, &read);
 	assert_true(read.has_stacks && read.sample_bytes == 4096);
+	assert_memory_equal(read.sums, profile.sums, sizeof(read.sums));
 	assert_int_equal(read.nr_objects, 2);
 	assert_string_equal(read.objects[0].path, profile.objects[0].path);
 	assert_string_equal(read.objects[0].build_id, profile.objects[0].build_id);
