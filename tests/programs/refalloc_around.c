@@ -239,7 +239,8 @@ static void rule_thread_end(void)
 			first = now;
 	}
 	EXPECT(now.used_bytes - now.cached_bytes <= first.used_bytes - first.cached_bytes + 20000);
-	EXPECT(now.heap_bytes + now.arena_bytes <= first.heap_bytes + first.arena_bytes + 2 * MIB);
+	/* On a busy machine all four threads may run at once, in arenas of 1 MiB, only after the 20th. */
+	EXPECT(now.heap_bytes + now.arena_bytes <= first.heap_bytes + first.arena_bytes + 5 * MIB);
 }
 
 static void *wait_in_thread(void *barrier)
