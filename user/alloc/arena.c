@@ -224,35 +224,14 @@ static struct block *find_free(struct arena *arena, size_t size)
 	return arena->top;
 }
 
-struct block *arena__take_row(unsigned int index, size_t size, unsigned int *count)
-{
-	struct arena *arena = &arenas[index];
-	struct block *first = find_free(arena, size), *block;
-	size_t fit;
-	__u64 where;
-
-	if (!first)
-		return NULL;
-	/* Of the top some is left; of another block, where less than that is left, all is taken. */
-	fit = (block__size(first) - (first == arena->top ? BLOCK_MIN : 0)) / size;
-	if (fit < *count)
-		*count = (unsigned int)fit;
-	where = first->word & BLOCK_WHERE;
-	cut_free(arena, first, *count * size);
-	/* The last has what was too little to be a block. */
-	fit = block__size(first);
-	block = first;
-	for (unsigned int i = 1; i < *count; i++, fit -= size)
-		block = block__set(block, size, where, BLOCK_USED);
-	block__set(block, fit, where, BLOCK_USED);
-	return first;
-}
-
 struct block *arena__take(unsigned int index, size_t size)
 {
-	unsigned int one = 1;
+	struct arena *arena = &arenas[index];
+	struct block *block = find_free(arena, size);
 
-	return arena__take_row(index, size, &one);
+	if (block)
+		cut_free(arena, block, size);
+	return block;
 }
 
 /* The top, down to pad: only where its segment ends at the break. */

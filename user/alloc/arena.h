@@ -35,9 +35,6 @@ bool arena__holds(const struct block *block);
 /* A block of this size or slightly more; NULL: no memory, and the kernel gives none. */
 struct block *arena__take(unsigned int index, size_t size);
 
-/* Up to count blocks of exactly this size that lie together, which becomes their number. */
-struct block *arena__take_row(unsigned int index, size_t size, unsigned int *count);
-
 /* Coalesces it with its neighbours; the top may be trimmed, an empty segment unmapped. */
 void arena__give_back(struct block *block);
 

@@ -5,9 +5,6 @@
 #include "config.h"
 #include "ledger.h"
 
-#define ROW_BYTES ((size_t)1024) /* a stack is filled with about this much */
-#define ROW_BLOCKS 16u
-
 static __u8 room_of(size_t bin)
 {
 	size_t size = BLOCK_MIN + bin * ALIGNMENT;
@@ -28,26 +25,6 @@ void cache__close(void)
 {
 	for (size_t i = 0; i < CACHE_BINS; i++)
 		thread.room[i] = 0;
-}
-
-struct block *cache__fill(size_t size)
-{
-	size_t bin = cache__bin(size);
-	unsigned int count = ROW_BYTES / size < ROW_BLOCKS ? ROW_BYTES / size : ROW_BLOCKS;
-	struct block *first;
-
-	if (!count || thread.room[bin] < count)
-		count = 1;
-	arena__lock(thread.arena);
-	first = arena__take_row(thread.arena, size, &count);
-	arena__unlock(thread.arena);
-	if (!first)
-		return NULL;
-	/* The lowest is pushed last, so that they are given out as they lie. */
-	for (unsigned int i = 1; i < count; i++) {
-		cache__push(bin, block__at(first, (count - i) * size));
-	}
-	return first;
 }
 
 static void give_back(struct block *list)

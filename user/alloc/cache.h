@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A thread's cache of small blocks: a stack for each size. What is in it is in use as far as its
- * arena knows, and coalesces with nothing. An empty stack is filled with a row of blocks that lie
- * together; half of a full one goes back.
+ * arena knows, and coalesces with nothing. Half of a full stack goes back to the arenas.
  */
 #ifndef REFALLOC_CACHE_H
 #define REFALLOC_CACHE_H
@@ -48,9 +47,6 @@ static inline struct block *cache__pop(size_t bin)
 	thread.room[bin]++;
 	return block;
 }
-
-/* A block of at least this size, which is at most CACHE_MAX, after its stack was found empty. */
-struct block *cache__fill(size_t size);
 
 /* Takes a block for which there was no room; it may go back to its arena, and others with it. */
 void cache__put(struct block *block);

@@ -90,10 +90,7 @@ static struct block *take(size_t size, size_t alignment)
 		block = mapping__new(size, alignment);
 	if (block || config.policy == POLICY_MMAP)
 		return block;
-	if (alignment <= ALIGNMENT && need <= CACHE_MAX)
-		block = cache__fill(need);
-	else
-		block = take_from(thread.arena, need, alignment);
+	block = take_from(thread.arena, need, alignment);
 	/* Where the kernel gives the thread's arena no more, from what the others still have. */
 	for (unsigned int i = 0; SELDOM(!block) && i < arenas__used(); i++) {
 		if (i != thread.arena)
