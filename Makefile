@@ -144,7 +144,7 @@ BENCH_SCRIPT = $(or $(filter allocators questions,$(firstword $(BENCH))),bench)
 bench: $(O)/allocpath programs ## what measuring costs, against other tools; as root, half an hour
 	$(Q)O=$(O) /usr/bin/python3 -u tests/bench/$(BENCH_SCRIPT).py $(patsubst $(BENCH_SCRIPT),,$(BENCH))
 
-programs: $(PROGRAMS) $(PROGRAM_LIBRARIES) $(TOOLS) $(ALLOC) $(O)/allocpath-experiment $(O)/allocpath-experiment-musl $(O)/tests/programs/alloc_patterns-musl $(O)/noledger/librefalloc.so ## the programs that tests measure and use
+programs: $(PROGRAMS) $(PROGRAM_LIBRARIES) $(TOOLS) $(ALLOC) $(O)/allocpath-experiment $(O)/allocpath-experiment-musl $(O)/tests/programs/alloc_patterns-musl $(O)/noledger/librefalloc.so $(O)/tests/programs/refalloc_stress_tsan ## the programs that tests measure and use
 
 install: all ## install the program, its man page and the allocator below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(O)/allocpath $(DESTDIR)$(PREFIX)/bin/allocpath
@@ -206,6 +206,27 @@ $(O)/noledger/%.o: user/alloc/%.c $(O)/flags | $(READY)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALLOC_FLAGS) -DREFALLOC_NO_LEDGER -MMD -MP -c $< -o $@
+
+# Once more under other names: in a program with a sanitizer, malloc is the sanitizer's. Names change
+# in the objects, for a macro would change the probes' too.
+ALLOC_RENAMED := $(foreach name,malloc free calloc realloc reallocarray memalign aligned_alloc \
+	posix_memalign valloc pvalloc malloc_usable_size malloc_trim mallopt mallinfo mallinfo2, \
+	--redefine-sym $(name)=refalloc_$(name))
+
+$(O)/tsan/%.o: user/alloc/%.c $(O)/flags | $(READY)
+	$(call say,TSAN,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALLOC_FLAGS) -fsanitize=thread -MMD -MP -c $< -o $@ && objcopy $(ALLOC_RENAMED) $@
+
+$(O)/tsan/%.o: tests/programs/%.c $(O)/flags | $(READY)
+	$(call say,TSAN,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 $(PROGRAM_FLAGS) -fsanitize=thread -MMD -MP -c $< -o $@ && objcopy $(ALLOC_RENAMED) $@
+
+$(O)/tests/programs/refalloc_stress_tsan: $(O)/tsan/refalloc_stress.o $(ALLOC_SOURCES:user/alloc/%.c=$(O)/tsan/%.o)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -fsanitize=thread -rdynamic $^ -ldl -o $@
 
 ALLOC_LINK = $(CC) -shared -Wl,-soname,librefalloc.so -Wl,-z,now $(filter %.o,$^) -o $@
 
@@ -333,4 +354,4 @@ $(O)/tests/programs/%: tests/programs/%.cc $(O)/flags | $(READY)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(PROGRAM_FLAGS) -MMD -MP -MF $@.d -MT $@ $< $(own_flags) -ldl -o $@
 
--include $(wildcard $(O)/*.d $(O)/alloc/*.d $(O)/noledger/*.d $(O)/fuzz/*.d $(O)/fuzz/user/*.d $(O)/user/*.d $(O)/tests/unit/*.d $(O)/tests/tools/*.d $(O)/tests/programs/*.d)
+-include $(wildcard $(O)/*.d $(O)/alloc/*.d $(O)/noledger/*.d $(O)/tsan/*.d $(O)/fuzz/*.d $(O)/fuzz/alloc/*.d $(O)/fuzz/user/*.d $(O)/user/*.d $(O)/tests/unit/*.d $(O)/tests/tools/*.d $(O)/tests/programs/*.d)

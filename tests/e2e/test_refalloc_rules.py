@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The reference allocator's rules: a program each, and glibc's own answers where they are the rule."""
 
+import os
 import signal
 
 from harness import Failure, each, fail_if, program, test
@@ -191,3 +192,20 @@ def two_bad_options(context):
                             environment=environment("cache=", "what"))
     if context.finish(process) or context.stderr_of(process).count("refalloc: REFALLOC: '") != 2:
         raise Failure(context.stderr_of(process))
+
+
+def _without_races(context, threads, steps):
+    """What two threads share is locked or read whole: ThreadSanitizer ends with 66 otherwise."""
+    for options in ("", "arenas=2", "cache=0,arenas=1"):
+        context.run([program("refalloc_stress_tsan"), threads, steps, os.getpid()],
+                    fixed_addresses=True, environment={"REFALLOC": options})
+
+
+@test
+def races(context):
+    _without_races(context, 4, 500)
+
+
+@test(takes_long=True)
+def more_races(context):
+    _without_races(context, 16, 1500)

@@ -259,7 +259,7 @@ void arena__give_back(struct block *block)
 	size_t size = block__size(block), pad = CONFIG_GET(top_pad), threshold;
 	struct block *next = block__next(block), *before;
 
-	if (SELDOM(block__before(next) != size || (next->word ^ block->word) & BLOCK_WHERE))
+	if (SELDOM(block__before(next) != size || (block__word(next) ^ block->word) & BLOCK_WHERE))
 		complain(block, BAD_HEADER);
 	if (!block__is_used(next)) {
 		if (next != arena->top)

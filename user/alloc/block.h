@@ -70,14 +70,33 @@ static inline void *block__memory(struct block *block)
 	return (char *)block + HEADER_BYTES;
 }
 
+/*
+ * A header is read by who holds a neighbour and the arena's lock, while its owner sets flags without
+ * it, and the size before it by its owner, while who holds that block cuts it: whole words at once.
+ */
+static inline __u64 block__word(const struct block *block)
+{
+	return __atomic_load_n(&block->word, __ATOMIC_RELAXED);
+}
+
+static inline void block__set_word(struct block *block, __u64 word)
+{
+	__atomic_store_n(&block->word, word, __ATOMIC_RELAXED);
+}
+
+static inline __u64 block__tagged_before(const struct block *block)
+{
+	return __atomic_load_n(&block->before, __ATOMIC_RELAXED);
+}
+
 static inline size_t block__size(const struct block *block)
 {
-	return block->word & SIZE_MASK;
+	return block__word(block) & SIZE_MASK;
 }
 
 static inline size_t block__before(const struct block *block)
 {
-	return block->before & SIZE_MASK;
+	return block__tagged_before(block) & SIZE_MASK;
 }
 
 static inline struct block *block__at(void *block, size_t bytes)
@@ -92,12 +111,12 @@ static inline struct block *block__next(struct block *block)
 
 static inline bool block__is_used(const struct block *block)
 {
-	return block->word & BLOCK_USED;
+	return block__word(block) & BLOCK_USED;
 }
 
 static inline unsigned int block__arena(const struct block *block)
 {
-	return (block->word >> ARENA_SHIFT) & 0xff;
+	return (block__word(block) >> ARENA_SHIFT) & 0xff;
 }
 
 /* What was asked for. */
@@ -120,7 +139,7 @@ static inline void block__give(struct block *block, size_t request)
 	__u64 word = block->word & (SIZE_MASK | BLOCK_WHERE);
 
 	word |= ((word & SIZE_MASK) - HEADER_BYTES - request) << SLACK_SHIFT;
-	block->word = word | BLOCK_USED;
+	block__set_word(block, word | BLOCK_USED);
 }
 
 /* Sets a header in an arena; where is its arena and BLOCK_ELSEWHERE. Returns the next block. */
@@ -128,8 +147,8 @@ static inline struct block *block__set(struct block *block, size_t size, __u64 w
 {
 	struct block *next = block__at(block, size);
 
-	block->word = size | where | flags;
-	next->before = TAG | size;
+	block__set_word(block, size | where | flags);
+	__atomic_store_n(&next->before, TAG | size, __ATOMIC_RELAXED);
 	return next;
 }
 

@@ -35,7 +35,7 @@ static void give_back(struct block *list)
 	while (list) {
 		block = list;
 		list = cache__next(block);
-		block->word &= ~BLOCK_CACHED;
+		block__set_word(block, block->word & ~BLOCK_CACHED);
 		if (block__arena(block) != arena) {
 			if (arena != ~0u)
 				arena__unlock(arena);

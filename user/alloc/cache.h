@@ -30,7 +30,7 @@ void cache__empty(void); /* gives everything back */
 
 static inline void cache__push(size_t bin, struct block *block)
 {
-	block->word |= BLOCK_CACHED;
+	block__set_word(block, block->word | BLOCK_CACHED);
 	cache__link(block, thread.bins[bin]);
 	thread.bins[bin] = block;
 	thread.room[bin]--;

@@ -139,7 +139,8 @@ static inline struct block *check(void *memory)
 	/* Where mappings' blocks begin there may be none any more, and so no header to look at. */
 	if (SELDOM((uintptr_t)memory % PAGE == HEADER_BYTES && mapping__is_gone(memory)))
 		complain__about(memory);
-	if (SELDOM((uintptr_t)memory % ALIGNMENT || (block->before & TAG_MASK) != TAG ||
+	if (SELDOM((uintptr_t)memory % ALIGNMENT ||
+		   (block__tagged_before(block) & TAG_MASK) != TAG ||
 		   (block->word & (BLOCK_USED | BLOCK_CACHED)) != BLOCK_USED))
 		complain__about(memory);
 	size = block__size(block);
@@ -147,7 +148,7 @@ static inline struct block *check(void *memory)
 		return block;
 	if (size - BLOCK_MIN > CACHE_MAX - BLOCK_MIN && SELDOM(!arena__holds(block)))
 		complain__about(memory);
-	if (SELDOM(block__at(block, size)->before != (TAG | size)))
+	if (SELDOM(block__tagged_before(block__at(block, size)) != (TAG | size)))
 		complain__about(memory);
 	return block;
 }
@@ -168,7 +169,7 @@ static void put_away(struct block *block)
 	if (word & BLOCK_MAPPED) {
 		mapping__free(block);
 	} else {
-		block->word &= SIZE_MASK | BLOCK_WHERE | BLOCK_USED;
+		block__set_word(block, word & (SIZE_MASK | BLOCK_WHERE | BLOCK_USED));
 		cache__put(block);
 	}
 	tell_release(block__memory(block), word);
@@ -242,7 +243,7 @@ static bool resize_in_place(struct block *block, size_t size)
 	size_t need = block__need(size);
 	bool fits = need <= block__size(block);
 
-	block->word &= ~((__u64)SLACK_MASK << SLACK_SHIFT);
+	block__set_word(block, block->word & ~((__u64)SLACK_MASK << SLACK_SHIFT));
 	if (!fits || block__size(block) - need >= BLOCK_MIN) {
 		arena__lock(block__arena(block));
 		if (fits)
@@ -274,7 +275,7 @@ static void *resize(void *memory, size_t size)
 		tell_release(memory, word);
 		return give(resized, size);
 	}
-	block->word = word;
+	block__set_word(block, word);
 	resized = take(size, ALIGNMENT);
 	if (!resized)
 		return fail(ENOMEM);

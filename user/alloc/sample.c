@@ -71,6 +71,6 @@ void sample__request(struct block *block, size_t bytes)
 	}
 	if (!points)
 		return;
-	block->word |= BLOCK_SAMPLED;
+	block__set_word(block, block->word | BLOCK_SAMPLED);
 	PROBE_OTEL_ALLOC(block__memory(block), bytes, points * config.sample);
 }

@@ -23,9 +23,9 @@ static const char *visit_block(struct walker *walker, struct block *block, size_
 		return "a block does not have the size of the one before it";
 	if (size < BLOCK_MIN || size % ALIGNMENT)
 		return "a block's size is none";
-	if ((block->word & BLOCK_WHERE) != walker->where)
+	if ((block__word(block) & BLOCK_WHERE) != walker->where)
 		return "a block has another arena than its segment";
-	if (block->word & BLOCK_MAPPED)
+	if (block__word(block) & BLOCK_MAPPED)
 		return "a block in a segment has a mapping of its own";
 	if (is_free && *after_free)
 		return "two free blocks are neighbours";
@@ -38,7 +38,7 @@ static const char *visit_block(struct walker *walker, struct block *block, size_
 	} else {
 		walker->walk->used_blocks++;
 		walker->walk->used_bytes += size;
-		if (block->word & BLOCK_CACHED) {
+		if (block__word(block) & BLOCK_CACHED) {
 			walker->walk->cached_blocks++;
 			walker->walk->cached_bytes += size;
 		}
