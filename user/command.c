@@ -16,6 +16,7 @@
 #include "command.h"
 #include "log.h"
 #include "probes.h"
+#include "program_modules.h"
 
 /* Becomes the user who called sudo; a plain root shell stays root. 0 or -errno. */
 static int user__drop(void)
@@ -160,9 +161,12 @@ static bool program__loader(const char *path, char *loader, size_t size)
 	return found;
 }
 
-/* "loader --list program" says which files it would map, as ldd does, and runs nothing of them. */
-static int program__visit_libraries(const char *loader, const char *program, command_visit *visit,
-				    void *context)
+/*
+ * "loader --list program" says which files it would map, as ldd does, and runs nothing of them.
+ * modules: separated by colons, what it maps as well; "" for none.
+ */
+static int program__visit_libraries(const char *loader, const char *program, const char *modules,
+				    command_visit *visit, void *context)
 {
 	char line[PATH_MAX + 128];
 	int output[2];
@@ -179,7 +183,11 @@ static int program__visit_libraries(const char *loader, const char *program, com
 		if (null < 0 || dup2(null, 0) < 0 || dup2(output[1], 1) < 0 || dup2(null, 2) < 0 ||
 		    user__drop())
 			_exit(1);
-		execl(loader, loader, "--list", program, (char *)NULL);
+		if (*modules)
+			execl(loader, loader, "--preload", modules, "--list", program,
+			      (char *)NULL);
+		else
+			execl(loader, loader, "--list", program, (char *)NULL);
 		_exit(1);
 	}
 	close(output[1]);
@@ -202,22 +210,56 @@ static int program__visit_libraries(const char *loader, const char *program, com
 	return error;
 }
 
+/* The program that runs, which of a script is its interpreter. */
+static bool command__program(const struct command *command, char program[PATH_MAX])
+{
+	char next[PATH_MAX];
+
+	if (!command__find(command->argv[0], program, PATH_MAX))
+		return false;
+	for (int i = 0; i < 4 && script__interpreter(program, next, sizeof(next)); i++)
+		snprintf(program, PATH_MAX, "%s", next);
+	return true;
+}
+
 int command__visit_files(struct command *command, command_visit *visit, void *context)
 {
-	char program[PATH_MAX], next[PATH_MAX], loader[PATH_MAX];
-
+	char program[PATH_MAX], loader[PATH_MAX];
 	int error;
 
-	if (!command__find(command->argv[0], program, sizeof(program)))
+	if (!command__program(command, program))
 		return 0; /* the exec will say what is wrong */
-	for (int i = 0; i < 4 && script__interpreter(program, next, sizeof(next)); i++)
-		snprintf(program, sizeof(program), "%s", next);
 	error = visit(context, program, false);
 	if (error || !program__loader(program, loader, sizeof(loader)))
 		return error;
 	error = visit(context, loader, true);
 	if (!error && strstr(loader, "/ld-linux"))
-		error = program__visit_libraries(loader, program, visit, context);
+		error = program__visit_libraries(loader, program, "", visit, context);
+	return error;
+}
+
+int command__visit_modules(struct command *command, command_visit *visit, void *context)
+{
+	char program[PATH_MAX], loader[PATH_MAX], *modules;
+	int error = 0;
+
+	if (!command__program(command, program) ||
+	    !program__loader(program, loader, sizeof(loader)) || !strstr(loader, "/ld-linux"))
+		return 0;
+	modules = program__modules(program);
+	if (!modules)
+		return 0;
+	for (char *path = modules; !error && *path;) {
+		char *end = strchrnul(path, ':'), kept = *end;
+
+		*end = 0;
+		error = visit(context, path, false);
+		*end = kept;
+		path = kept ? end + 1 : end;
+	}
+	if (!error)
+		error = program__visit_libraries(loader, program, modules, visit, context);
+	free(modules);
 	return error;
 }
 

@@ -29,6 +29,9 @@ typedef int command_visit(void *context, const char *path, bool is_loader);
 /* Visits them, as far as they can be known before it runs. The visitor's result, or 0. */
 int command__visit_files(struct command *command, command_visit *visit, void *context);
 
+/* Visits what it may open while it runs, and what that needs, where its kind is known. */
+int command__visit_modules(struct command *command, command_visit *visit, void *context);
+
 /* Has the files that it will run from probed: itself, and the C library that its loader finds. */
 int command__consider_files(struct command *command, struct probes *probes);
 

@@ -197,8 +197,10 @@ int targets__select(struct collector *collector, const struct options *options,
 		error = session__add_target(&collector->session, options->pids[i]);
 	if (error)
 		return log__error(error, "too many processes with -p: give fewer");
-	if (options->target == TARGET_COMMAND && options->takes_stacks)
+	if (options->target == TARGET_COMMAND && options->takes_stacks) {
 		command__visit_files(command, unwinder__visit, &collector->unwinder);
+		command__visit_modules(command, unwinder__visit, &collector->unwinder);
+	}
 	if (!options->cgroup)
 		return 0;
 	fd = cgroup__open(options->cgroup);
