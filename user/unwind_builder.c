@@ -42,6 +42,7 @@ struct unwind_builder {
 	__u64 building;
 	__u64 cpu_ns; /* the child's when it got the file */
 	__u64 wall_ns;
+	__u64 max_cpu_ns, max_wall_ns;
 	struct waiting_file *waiting;
 	size_t nr_waiting;
 };
@@ -146,6 +147,7 @@ int unwind_builder__open(struct unwind_builder **result)
 	if (!builder)
 		return -ENOMEM;
 	builder->socket_fd = builder->timer_fd = -1;
+	unwind_builder__set_limits(builder, MAX_CPU_NS, MAX_WALL_NS);
 	builder->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (builder->epoll_fd < 0) {
 		err = -errno;
@@ -183,6 +185,12 @@ void unwind_builder__close(struct unwind_builder *builder)
 		close(builder->epoll_fd);
 	free(builder->waiting);
 	free(builder);
+}
+
+void unwind_builder__set_limits(struct unwind_builder *builder, __u64 cpu_ns, __u64 wall_ns)
+{
+	builder->max_cpu_ns = cpu_ns;
+	builder->max_wall_ns = wall_ns;
 }
 
 /* Gives the child the smallest file that waits, if it has nothing to do. */
@@ -269,8 +277,8 @@ static bool is_late(const struct unwind_builder *builder)
 	if (read(builder->timer_fd, &ticks, sizeof(ticks)) != sizeof(ticks) ||
 	    !builder->is_building)
 		return false;
-	return child_ns(builder) - builder->cpu_ns > MAX_CPU_NS ||
-	       clock__now_ns() - builder->wall_ns > MAX_WALL_NS;
+	return child_ns(builder) - builder->cpu_ns > builder->max_cpu_ns ||
+	       clock__now_ns() - builder->wall_ns > builder->max_wall_ns;
 }
 
 static int take_reply(struct unwind_builder *builder, const struct unwind_reply *reply, int memory,

@@ -28,6 +28,9 @@ struct unwind_result {
 };
 
 int unwind_builder__open(struct unwind_builder **builder);
+
+/* Other limits of a file than ten seconds of processor time and two minutes; looked at each second. */
+void unwind_builder__set_limits(struct unwind_builder *builder, __u64 cpu_ns, __u64 wall_ns);
 /* Ends the child; what was not collected is dropped. NULL is allowed. */
 void unwind_builder__close(struct unwind_builder *builder);
 

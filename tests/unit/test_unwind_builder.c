@@ -140,6 +140,66 @@ static void a_dead_child_refuses_its_file_only(void **state)
 	assert_int_not_equal(unwind_builder__pid(*state), first);
 }
 
+/* The child that is at a file is ended, the file refused, and another child goes on. */
+static void assert_replaced(struct unwind_builder *builder, pid_t first)
+{
+	struct unwind_result result;
+
+	collect(builder, &result);
+	assert_int_equal(result.id, 2);
+	assert_int_equal(result.err, -ETIMEDOUT);
+	assert_null(result.table.pages);
+	assert_int_equal(kill(first, 0), -1);
+	submit(builder, 3, "/bin/true");
+	collect(builder, &result);
+	assert_int_equal(result.id, 3);
+	assert_int_equal(result.err, 0);
+	unwind_table__free(&result.table);
+	assert_int_not_equal(unwind_builder__pid(builder), first);
+}
+
+static pid_t ready_child(struct unwind_builder *builder)
+{
+	struct unwind_result result;
+
+	submit(builder, 1, "/dev/null");
+	collect(builder, &result);
+	return unwind_builder__pid(builder);
+}
+
+static void one_that_hangs_is_ended(void **state)
+{
+	pid_t first = ready_child(*state);
+
+	unwind_builder__set_limits(*state, ~0ULL, 500 * 1000000ULL);
+	assert_int_equal(kill(first, SIGSTOP), 0);
+	submit(*state, 2, "/bin/ls");
+	assert_replaced(*state, first);
+}
+
+static void one_that_works_for_ever_is_ended(void **state)
+{
+	/* A file that takes tens of milliseconds; the child is stopped in the midst of it. */
+	static const char *const large[] = {
+		"/usr/lib/x86_64-linux-gnu/libLLVM-14.so.1",
+		"/usr/lib/gcc/x86_64-linux-gnu/12/cc1",
+	};
+	const char *path = NULL;
+	pid_t first;
+
+	for (size_t i = 0; !path && i < sizeof(large) / sizeof(large[0]); i++)
+		if (!access(large[i], R_OK))
+			path = large[i];
+	if (!path)
+		skip();
+	first = ready_child(*state);
+	unwind_builder__set_limits(*state, 1000000, ~0ULL);
+	submit(*state, 2, path);
+	usleep(10000);
+	assert_int_equal(kill(first, SIGSTOP), 0);
+	assert_replaced(*state, first);
+}
+
 /* What /proc says of the child in a line of its status file. */
 static void read_status(pid_t pid, const char *name, char *value, size_t size)
 {
@@ -157,6 +217,23 @@ static void read_status(pid_t pid, const char *name, char *value, size_t size)
 	fclose(file);
 }
 
+/* Bytes of address space that it may have. */
+static unsigned long long memory_limit(pid_t pid)
+{
+	unsigned long long limit = 0;
+	char path[64], line[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/limits", pid);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "Max address space %llu", &limit) == 1)
+			break;
+	fclose(file);
+	return limit;
+}
+
 static void the_child_has_no_rights(void **state)
 {
 	pid_t pid = unwind_builder__pid(*state);
@@ -172,6 +249,9 @@ static void the_child_has_no_rights(void **state)
 	assert_int_equal(strtoull(value, NULL, 16), 0);
 	read_status(pid, "NoNewPrivs:", value, sizeof(value));
 	assert_int_equal(atoi(value), 1);
+#ifndef __SANITIZE_ADDRESS__
+	assert_true(memory_limit(pid) == 1ULL << 30);
+#endif
 	if (!geteuid()) {
 		read_status(pid, "Uid:", value, sizeof(value));
 		assert_int_equal(atoi(value), 65534);
@@ -304,6 +384,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(small_files_come_first, open_builder,
 						close_builder),
 		cmocka_unit_test_setup_teardown(a_dead_child_refuses_its_file_only, open_builder,
+						close_builder),
+		cmocka_unit_test_setup_teardown(one_that_hangs_is_ended, open_builder,
+						close_builder),
+		cmocka_unit_test_setup_teardown(one_that_works_for_ever_is_ended, open_builder,
 						close_builder),
 		cmocka_unit_test_setup_teardown(the_child_has_no_rights, open_builder,
 						close_builder),
