@@ -21,7 +21,7 @@ const char *stack_status__name(enum stack_status status)
 	return status < NR_STACK_STATUSES ? status_names[status] : "?";
 }
 
-/* Requests from one stack, whatever their size and path. */
+/* Events of one kind from one stack, whatever their size and path. */
 struct stack_sum {
 	__u32 stack;
 	__u64 count, bytes, samples;
@@ -33,6 +33,8 @@ static int stack_sum__compare(const void *left, const void *right)
 
 	if (a->bytes != b->bytes)
 		return a->bytes > b->bytes ? -1 : 1;
+	if (a->count != b->count)
+		return a->count > b->count ? -1 : 1;
 	return (a->stack > b->stack) - (a->stack < b->stack);
 }
 
@@ -93,7 +95,8 @@ static int write_stack(FILE *out, const struct profile *profile,
 
 /* By bytes, the largest first. The array is the caller's to free; NULL: no memory. */
 static struct stack_sum *stack_sums__make(const struct profile_process *process,
-					  const struct profile *profile, size_t *nr)
+					  const struct profile *profile, enum sample_kind kind,
+					  size_t *nr)
 {
 	struct stack_sum *sums = calloc(process->nr_samples + 1, sizeof(*sums));
 
@@ -101,7 +104,7 @@ static struct stack_sum *stack_sums__make(const struct profile_process *process,
 	for (size_t i = 0; sums && i < process->nr_samples; i++) {
 		const struct profile_sample *sample = &process->samples[i];
 
-		if (sample->kind != SAMPLE_REQUEST || sample->stack > profile->nr_stacks)
+		if (sample->kind != kind || sample->stack > profile->nr_stacks)
 			continue;
 		if (!*nr || sums[*nr - 1].stack != sample->stack)
 			sums[(*nr)++].stack = sample->stack;
@@ -124,7 +127,7 @@ int report_stacks__write(FILE *out, const struct profile_process *process,
 
 	if (!top || !process->nr_samples)
 		return 0;
-	sums = stack_sums__make(process, profile, &nr);
+	sums = stack_sums__make(process, profile, SAMPLE_REQUEST, &nr);
 	if (!sums)
 		return -ENOMEM;
 	if (nr)
@@ -230,21 +233,36 @@ static int write_json_stack(struct json *json, const struct profile *profile,
 	return err;
 }
 
+/* "top": those from which most bytes came. */
+static int write_json_top(struct json *json, const struct profile_process *process,
+			  const struct profile *profile, enum sample_kind kind,
+			  const struct stack_style *style)
+{
+	struct stack_sum *sums;
+	int err = 0;
+	size_t nr;
+
+	sums = stack_sums__make(process, profile, kind, &nr);
+	if (!sums)
+		return -ENOMEM;
+	json__begin_array(json, "top");
+	for (size_t i = 0; !err && i < nr && i < style->top; i++)
+		err = write_json_stack(json, profile, process, &sums[i], style->symbols);
+	json__end_array(json);
+	free(sums);
+	return err;
+}
+
 int report_stacks__write_json(struct json *json, const struct profile_process *process,
 			      const struct profile *profile, const struct stack_style *style)
 {
 	struct stack_ends all = {}, of_kind[NR_SAMPLE_KINDS] = {};
-	struct stack_sum *sums;
 	int err = 0;
-	size_t nr;
 
 	if (!profile->has_stacks) {
 		json__null(json, "stacks");
 		return 0;
 	}
-	sums = stack_sums__make(process, profile, &nr);
-	if (!sums)
-		return -ENOMEM;
 	for (size_t i = 0; i < process->nr_samples; i++) {
 		stack_ends__add(&all, profile, &process->samples[i]);
 		if (process->samples[i].kind < NR_SAMPLE_KINDS)
@@ -254,17 +272,16 @@ int report_stacks__write_json(struct json *json, const struct profile_process *p
 	json__begin_object(json, "stacks");
 	write_ends(json, &all);
 	json__begin_object(json, "kinds");
-	for (int kind = 0; kind < NR_SAMPLE_KINDS; kind++) {
+	for (int kind = 0; !err && kind < NR_SAMPLE_KINDS; kind++) {
 		json__begin_object(json, sample_kind__name(kind));
 		write_ends(json, &of_kind[kind]);
+		if (kind != SAMPLE_REQUEST)
+			err = write_json_top(json, process, profile, kind, style);
 		json__end_object(json);
 	}
 	json__end_object(json);
-	json__begin_array(json, "top");
-	for (size_t i = 0; !err && i < nr && i < style->top; i++)
-		err = write_json_stack(json, profile, process, &sums[i], style->symbols);
-	json__end_array(json);
+	if (!err)
+		err = write_json_top(json, process, profile, SAMPLE_REQUEST, style);
 	json__end_object(json);
-	free(sums);
 	return err;
 }

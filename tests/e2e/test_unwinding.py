@@ -45,16 +45,18 @@ def _said(path, stacks, makers):
                 stacks[tuple(stack)] += 1
 
 
-def _found(processes, makers):
-    """{(stack, status): times} of the requests that the library made."""
+def _found(processes, makers, kind=None):
+    """{(stack, status): times} of the requests that the library made, or of another kind."""
     stacks = collections.Counter()
     for process in processes:
-        for row in process["stacks"]["top"]:
+        ends = process["stacks"]
+        # realloc, checked__request, and who called that; the others are made in checked__request
+        at_maker = 0 if kind else 1
+        for row in (ends["kinds"][kind] if kind else ends)["top"]:
             frames = tuple((_name(frame["file"]), frame["offset"]) for frame in row["frames"])
-            # realloc, checked__request, and who called that
             if any(name == maker and 0 <= offset - at < MAKER_BYTES
-                   for name, offset in frames[1:2] for maker, at in makers):
-                stacks[frames[2:], row["status"]] += row["samples"]
+                   for name, offset in frames[at_maker:at_maker + 1] for maker, at in makers):
+                stacks[frames[at_maker + 1:], row["status"]] += row["samples"]
     return stacks
 
 
@@ -83,6 +85,14 @@ def _differences(said, found):
             differences.append(f"{status}, {times} times, part of no stack: {_show(stack)}")
     return differences + [f"said {times} times more than found: {_show(stack)}"
                           for stack, times in left.items() if times]
+
+
+def _differences_where_sampled(said, found):
+    """Of events that come too fast only some have a stack: none is found that was not said."""
+    inner = {stack[:length] for stack in said for length in range(len(stack))}
+    return [f"{status}, {times} times, said {said[stack]}: {_show(stack)}"
+            for (stack, status), times in found.items()
+            if (times > said[stack] if status == "complete" else stack not in inner)]
 
 
 def _differences_up_to_jit(said, found):
@@ -141,18 +151,22 @@ def _measure(context, command, depth, environment, quiet_first):
 
 
 def _compare(context, command, depth="entry", every=1, whole=None, differences_of=_differences,
-             enough=400, quiet_first=False):
+             enough=400, quiet_first=False, kind=None):
     """All processes in one: what a vforked child asks for counts on its parent's. quiet_first: the
-    first run only shows which file is to be probed, and says nothing."""
+    first run only shows which file is to be probed, and says nothing. kind: of what, not requests."""
+    if kind:
+        differences_of = _differences_where_sampled
     directory = os.path.join(context.path, "said")
     os.mkdir(directory)
     os.chmod(directory, 0o777)
     report = _measure(context, f"export LD_PRELOAD={LIBRARY}\n{command}\nunset LD_PRELOAD", depth,
-                      {"CHECKED_DIR": directory, "CHECKED_EVERY": str(every)}, quiet_first)
+                      {"CHECKED_DIR": directory, "CHECKED_EVERY": str(every),
+                       "CHECKED_EVENT": {"fault": "fault", "mapped": "mapping"}.get(kind, "")},
+                      quiet_first)
     said, makers = collections.Counter(), set()
     for pid in os.listdir(directory):
         _said(os.path.join(directory, pid), said, makers)
-    found = _found(report.processes, makers)
+    found = _found(report.processes, makers, kind)
     statuses = collections.Counter()
     for (_, status), times in found.items():
         statuses[status] += times
@@ -188,6 +202,15 @@ SHORT = {
 def like_libgcc(context, row):
     command, options = row
     _compare(context, command, **options)
+
+
+@each({f"{name}_{kind}": (name, kind) for name in ("python3", "corners") for kind in
+       ("fault", "mapped")})
+def like_libgcc_in_the_kernel(context, row):
+    """Faults and system calls, made where libgcc was just asked."""
+    name, kind = row
+    command, options = SHORT[name]
+    _compare(context, command, **options, kind=kind)
 
 
 C_SOURCE = r"""
@@ -280,6 +303,35 @@ curl -s --compressed --unix-socket nginx.sock 'http://x/nginx.conf?[1-300]' 'htt
 kill -QUIT $(cat nginx.pid); wait
 """
 
+POSTGRES_SQL = r"""
+CREATE TABLE t AS SELECT i AS a, 'row number ' || i AS b, i * 1.5 AS c FROM generate_series(1, 4000) i;
+CREATE INDEX u ON t(b);
+DO $$ BEGIN FOR i IN 1..200 LOOP UPDATE t SET c = c + i WHERE a % 50 = i % 50; END LOOP; END $$;
+SELECT count(*), max(c), string_agg(b, ',') FROM t WHERE a % 7 = 3 GROUP BY a % 5 ORDER BY 2;
+SELECT x.b FROM t x JOIN t y ON x.a = y.a + 1 WHERE x.b LIKE '%7%' ORDER BY x.c LIMIT 50;
+DROP TABLE t;
+"""
+
+# As its user, who may not go where the build lies, nor to the test's directory until it lets all.
+POSTGRES = """
+as() { setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; }
+bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
+preload=$LD_PRELOAD; unset LD_PRELOAD
+if ! [ -d cluster ]; then
+	chmod 755 .
+	mkdir cluster; [ -z "$preload" ] || cp "$preload" cluster
+	chown -R postgres cluster
+	as $bin/initdb -D cluster/data -A trust -U postgres -N >/dev/null
+fi
+[ -z "$preload" ] || preload=$PWD/cluster/${preload##*/}
+LD_PRELOAD=$preload as $bin/postgres -D cluster/data -k $PWD/cluster -c listen_addresses= 	-p 54399 >log 2>&1 &
+server=$!
+until psql -q -h $PWD/cluster -p 54399 -U postgres -c '' >/dev/null 2>&1; do sleep 0.1; done
+psql -q -h $PWD/cluster -p 54399 -U postgres -f sql >/dev/null
+kill -INT $server; wait $server
+export LD_PRELOAD=$preload
+"""
+
 # 'It holds when' 1 and 2; what the program needs, its command, its files, and options
 LONG = {
     "sqlite3": ("sqlite3", "sqlite3 :memory: <sql >/dev/null", {"sql": SQL}, {"every": 7}),
@@ -290,6 +342,7 @@ LONG = {
             {"every": 29}),
     "redis": ("redis-server", REDIS, {}, {"every": 71, "quiet_first": True}),
     "nginx": ("nginx", NGINX, {"nginx.conf": NGINX_CONF}, {"quiet_first": True}),
+    "postgres": ("psql", POSTGRES, {"sql": POSTGRES_SQL}, {"every": 31}),
     "gdb": ("gdb", "gdb -nx -batch -ex 'break corner_callbacks' -ex run -ex bt -ex 'info functions "
             f"malloc' {program('corners')} >/dev/null 2>&1", {}, {"every": 101}),
     # libgcc ends at the JIT's code; so does hist, or it goes on by frame pointers
@@ -299,11 +352,16 @@ LONG = {
 }
 
 
-@each(LONG, takes_long=True)
+AT_WORK = {f"{name}_{kind}": (name, kind) for name in ("sqlite3", "git", "perl", "cc1", "redis")
+           for kind in ("fault", "mapped")}
+
+
+@each({**{name: (name, None) for name in LONG}, **AT_WORK}, takes_long=True)
 def like_libgcc_at_work(context, row):
-    needed, command, files, options = row
+    name, kind = row
+    needed, command, files, options = LONG[name]
     need(needed)
     for name, text in files.items():
         with open(os.path.join(context.path, name), "w", encoding="utf-8") as file:
             file.write(text)
-    _compare(context, command, **options)
+    _compare(context, command, **options, kind=kind)

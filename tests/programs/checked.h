@@ -8,6 +8,8 @@
  *	s OBJECT:OFFSET ...	one stack, checked__request() itself first, then its callers; a return
  *			address less 1; OBJECT is - for code of no file, and OFFSET an address then
  *
+ * $CHECKED_EVENT: "fault" or "mapping", which it makes just before, in checked__request() itself.
+ *
  * No allocation and no lock that a signal handler could meet its own thread in.
  */
 #ifndef ALLOCPATH_TESTS_CHECKED_H
@@ -20,6 +22,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* One function, that is called as it is written. */
@@ -33,14 +37,25 @@
 #define CHECKED_RANGES 1024
 #define CHECKED_OBJECTS 512
 #define CHECKED_PATH 256
+#define CHECKED_PAGE 4096
+#define CHECKED_PAGES (1 << 18) /* to be touched, each once */
 
 struct checked_range {
 	uintptr_t start, end, offset;
 	int object; /* -1: no file */
 };
 
+enum checked_event {
+	CHECKED_NOTHING,
+	CHECKED_FAULT,
+	CHECKED_MAPPING,
+};
+
 static struct {
 	const char *directory; /* NULL: nothing is said */
+	enum checked_event event;
+	char *pages; /* not touched yet from nr_touched on */
+	unsigned int nr_touched;
 	int fd;
 	pid_t pid;
 	int locked;
@@ -174,12 +189,44 @@ static __attribute__((noinline)) void checked__say(int nr)
 
 static void checked__begin(void)
 {
+	const char *event = getenv("CHECKED_EVENT");
 	void *frames[2];
 
 	checked_inside = 1;
 	backtrace(frames, 2); /* loads libgcc, which allocates */
 	checked.directory = getenv("CHECKED_DIR");
+	if (event && strcmp(event, "mapping") == 0)
+		checked.event = CHECKED_MAPPING;
+	if (event && strcmp(event, "fault") == 0) {
+		checked.pages = mmap(NULL, (size_t)CHECKED_PAGES * CHECKED_PAGE,
+				     PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (checked.pages == MAP_FAILED ||
+		    madvise(checked.pages, (size_t)CHECKED_PAGES * CHECKED_PAGE, MADV_NOHUGEPAGE))
+			_exit(96);
+		checked.event = CHECKED_FAULT;
+	}
 	checked_inside = 0;
+}
+
+/* The system call lies in the function that this is part of. */
+static inline __attribute__((always_inline)) void *checked__map(void)
+{
+#ifdef __x86_64__
+	register long flags __asm__("r10") = MAP_PRIVATE | MAP_ANONYMOUS;
+	register long file __asm__("r8") = -1;
+	register long offset __asm__("r9") = 0;
+	long result = SYS_mmap;
+
+	__asm__ volatile("syscall"
+			 : "+a"(result)
+			 : "D"(0L), "S"((long)CHECKED_PAGE), "d"((long)PROT_READ), "r"(flags),
+			   "r"(file), "r"(offset)
+			 : "rcx", "r11", "memory");
+	return (void *)result;
+#else
+	return mmap(NULL, CHECKED_PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+#endif
 }
 
 /*
@@ -189,6 +236,7 @@ static void checked__begin(void)
 static __attribute__((CHECKED_ALONE, section("checked_text"))) void *
 checked__request(void *(*real)(void *, size_t), size_t size)
 {
+	unsigned int page;
 	void *block;
 
 	checked_inside = 1;
@@ -198,6 +246,13 @@ checked__request(void *(*real)(void *, size_t), size_t size)
 	if (checked.pid != getpid())
 		checked__open();
 	checked__say(backtrace(checked.frames, CHECKED_FRAMES));
+	page = checked.nr_touched;
+	if (checked.event == CHECKED_FAULT && page < CHECKED_PAGES) {
+		checked.nr_touched = page + 1;
+		((volatile char *)checked.pages)[(size_t)page * CHECKED_PAGE] = 1;
+	} else if (checked.event == CHECKED_MAPPING) {
+		munmap(checked__map(), CHECKED_PAGE);
+	}
 	__atomic_store_n(&checked.locked, 0, __ATOMIC_RELEASE);
 	block = real(NULL, size);
 	checked_inside = 0;
