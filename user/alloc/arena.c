@@ -138,7 +138,10 @@ static void add_segment(struct arena *arena, char *memory, size_t bytes, bool on
 		file_free(arena, old_top);
 }
 
-/* By at least size, and the pad. Where the segment before ends at the break it becomes longer. */
+/*
+ * Claim 3: by at least size, and the pad, so that malloc(1) reserves 132 KiB. Where the segment
+ * before ends at the break it becomes longer.
+ */
 static bool grow_by_break(struct arena *arena, size_t size)
 {
 	size_t more = size + CONFIG_GET(top_pad), skip = 0;
@@ -234,7 +237,10 @@ struct block *arena__take(unsigned int index, size_t size)
 	return block;
 }
 
-/* The top, down to pad: only where its segment ends at the break. */
+/*
+ * The top, down to pad: only where its segment ends at the break. Claim 9: one block at the end
+ * holds all that lies below it.
+ */
 static bool trim_top(struct arena *arena, size_t pad)
 {
 	struct segment *segment = arena->segments;

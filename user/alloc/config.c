@@ -116,7 +116,7 @@ void config__read(void)
 	if (given && strlen(given) >= sizeof(text))
 		os__say("REFALLOC is not used: it has %zu bytes or more", sizeof(text));
 	else if (given)
-		parse(strcpy(text, given));
+		parse(memcpy(text, given, strlen(given)));
 	if (!config.arenas)
 		config.arenas = 8 * os__cpus() < MAX_ARENAS ? 8 * os__cpus() : MAX_ARENAS;
 	if (config.policy != POLICY_HYBRID)

@@ -2,6 +2,7 @@
 /*
  * malloc and its family, as glibc has them, corner cases too. Each public function that takes or
  * gives a block begins with a nop of one byte, which kernels emulate where a probe stands on it.
+ * "Claim N" in a comment here and elsewhere is README's "Nine claims", where the code makes it true.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -49,6 +50,10 @@ static void *give(struct block *block, size_t size)
 	return watched(block, size, thread.path);
 }
 
+/*
+ * Claim 2: the break below the threshold, a mapping of its own from it on. Claims 8 and 9 are what
+ * the other policies cost: always a mapping, never one.
+ */
 static bool wants_mapping(size_t size)
 {
 	if (config.policy == POLICY_HYBRID)
@@ -115,7 +120,7 @@ static SLOW void *request(size_t size, size_t alignment, bool *mapped)
 	return give(block, size);
 }
 
-/* From the thread's cache, without a lock; or NULL. */
+/* Claim 1: malloc is not a system call. From the thread's cache, without a lock; or NULL. */
 static inline __attribute__((always_inline)) void *quick_request(size_t size)
 {
 	struct block *block;
@@ -200,6 +205,7 @@ static inline __attribute__((always_inline)) void free_block(void *memory)
 		release(block);
 		return;
 	}
+	/* Claim 6: a freed small block stays in the pool. */
 	ledger__kept_release(block->word);
 	PROBE_RELEASE(memory, block__request(block->word), RELEASE_KEPT);
 	cache__push(bin, block);
@@ -234,6 +240,7 @@ ENTRY void *calloc(size_t members, size_t size)
 	memory = quick_request(bytes);
 	if (!memory)
 		memory = request(bytes, ALIGNMENT, &mapped);
+	/* Claim 4: a fresh mapping is zero without being touched. */
 	return memory && !mapped ? memset(memory, 0, bytes) : memory;
 }
 

@@ -115,6 +115,7 @@ void mapping__free(struct block *block)
 	size_t length = mapping_length(block);
 	char *start = mapping_start(block);
 
+	/* Claim 7: a freed mapping goes back at once, and raises a dynamic threshold. */
 	remember_gone(block__memory(block));
 	thread__did_release(RELEASE_MUNMAP);
 	account(-1, -length);
