@@ -6,11 +6,6 @@
 #define MOST_STRETCH 16
 #define IDLE_BUSY 0.02 /* of one CPU */
 #define SPENT_SHARE 0.5 /* of the CPUs' time in one window */
-#define EQUAL_SHARE 0.1 /* of the turns go to all alike */
-
-/* CPU time of patching one process, attaching and detaching, measured on 5 to 2000 processes. */
-#define PATCH_PROCESS_S 5.5e-6
-#define PATCH_SITE_S 2.5e-6
 
 void window_plan__init(struct window_plan *plan, double budget, __u64 seed)
 {
@@ -77,68 +72,4 @@ void window_plan__adapt(struct window_plan *plan, double busy)
 		plan->stretch = 1;
 	else
 		plan->stretch = clamp(2 * plan->stretch, 1, MOST_STRETCH);
-}
-
-/*
- * Systematic sampling with probability proportional to size: sizes are laid end to end and met by
- * a comb of random offset. Who is larger than the comb's distance is certain and leaves the line.
- */
-void window_plan__pick(struct window_plan *plan, const double *sizes, size_t nr, size_t wanted,
-		       bool *picked, double *probability)
-{
-	double sum = 0, at, left;
-	size_t certain = 0;
-	bool changed = true;
-
-	for (size_t i = 0; i < nr; i++)
-		sum += sizes[i];
-	for (size_t i = 0; i < nr; i++) {
-		double share = sum > 0 ? sizes[i] / sum : 1.0 / (double)nr;
-
-		picked[i] = false;
-		probability[i] = EQUAL_SHARE / (double)nr + (1 - EQUAL_SHARE) * share;
-	}
-	if (wanted >= nr) {
-		for (size_t i = 0; i < nr; i++) {
-			picked[i] = true;
-			probability[i] = 1;
-		}
-		return;
-	}
-	while (changed && certain < wanted) {
-		changed = false;
-		left = 0;
-		for (size_t i = 0; i < nr; i++)
-			left += picked[i] ? 0 : probability[i];
-		for (size_t i = 0; i < nr && certain < wanted; i++) {
-			if (picked[i] || probability[i] * (double)(wanted - certain) < left)
-				continue;
-			left -= probability[i];
-			picked[i] = true;
-			certain++;
-			changed = true;
-		}
-	}
-	left = 0;
-	for (size_t i = 0; i < nr; i++)
-		left += picked[i] ? 0 : probability[i];
-	at = window_plan__random(plan);
-	for (size_t i = 0; i < nr; i++) {
-		if (picked[i]) {
-			probability[i] = 1;
-			continue;
-		}
-		probability[i] *= left > 0 ? (double)(wanted - certain) / left : 0;
-		at -= probability[i];
-		if (at < 0) {
-			picked[i] = true;
-			at += 1;
-		}
-	}
-}
-
-bool window_plan__takes_turns(size_t nr_processes, size_t nr_sites)
-{
-	return (double)nr_processes * (PATCH_PROCESS_S + PATCH_SITE_S * (double)nr_sites) >
-	       LEAST_WINDOW_S;
 }

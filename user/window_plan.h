@@ -8,7 +8,6 @@
 
 #include <linux/types.h>
 #include <stdbool.h>
-#include <stddef.h>
 
 /* What the edges of a window cost on this host, as measured. */
 struct window_costs {
@@ -56,16 +55,5 @@ bool window_plan__is_spent(const struct window_plan *plan, double traps_s, unsig
  * done. busy is the share of one CPU that the host was busy since the window before.
  */
 void window_plan__adapt(struct window_plan *plan, double busy);
-
-/*
- * Turns: so many of the candidates are probed in a window, each with a known probability, which is
- * proportional to its size (CPU time, say) but for a tenth that all have alike. picked[i] is set
- * and probability[i] is what candidate i had, above 0 for all.
- */
-void window_plan__pick(struct window_plan *plan, const double *sizes, size_t nr, size_t wanted,
-		       bool *picked, double *probability);
-
-/* Should processes take turns? Where patching all of the host takes longer than a window. */
-bool window_plan__takes_turns(size_t nr_processes, size_t nr_sites);
 
 #endif

@@ -96,47 +96,15 @@ static void test_adapts(void **state)
 	assert_true(plan.stretch == 1);
 	assert_false(window_plan__is_spent(&plan, 0.009, 2));
 	assert_true(window_plan__is_spent(&plan, 0.011, 2));
-	assert_false(window_plan__takes_turns(50, 4));
-	assert_true(window_plan__takes_turns(2000, 4));
-}
-
-/* What is picked, weighted by its probability, sums to the whole in the mean. */
-static void test_turns(void **state)
-{
-	double sizes[40], values[40], probability[40], whole = 0, mean = 0;
-	struct window_plan plan;
-	bool picked[40];
-
-	(void)state;
-	window_plan__init(&plan, 0.01, 11);
-	for (int i = 0; i < 40; i++) {
-		sizes[i] = i < 3 ? 100 * (i + 1) : i % 5;
-		values[i] = sizes[i] + 3 + i;
-		whole += values[i];
-	}
-	for (int run = 0; run < 20000; run++) {
-		int nr = 0;
-
-		window_plan__pick(&plan, sizes, 40, 4, picked, probability);
-		for (int i = 0; i < 40; i++) {
-			assert_true(probability[i] > 0 && probability[i] <= 1);
-			nr += picked[i];
-			mean += picked[i] ? values[i] / probability[i] / 20000 : 0;
-		}
-		assert_true(nr >= 3 && nr <= 4);
-	}
-	assert_true(fabs(mean / whole - 1) < 0.05);
-	window_plan__pick(&plan, sizes, 40, 40, picked, probability);
-	for (int i = 0; i < 40; i++)
-		assert_true(picked[i] && probability[i] == 1);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_costs),	     cmocka_unit_test(test_starts),
-		cmocka_unit_test(test_budget_holds), cmocka_unit_test(test_adapts),
-		cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_costs),
+		cmocka_unit_test(test_starts),
+		cmocka_unit_test(test_budget_holds),
+		cmocka_unit_test(test_adapts),
 	};
 
 	return cmocka_run_group_tests_name("window_plan", tests, NULL, NULL);
