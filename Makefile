@@ -317,7 +317,17 @@ $(O)/fuzz/%.pb-c.o: $(O)/%.pb-c.c | $(PROTOS)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(USER_FLAGS) $(FUZZ_FLAGS) $(LIB_CFLAGS) -MMD -MP -c $< -o $@
 
-$(FUZZERS): $(O)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJECTS)
+$(O)/fuzz/alloc/%.o: user/alloc/%.c $(O)/flags | $(READY)
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(ALLOC_FLAGS) $(FUZZ_FLAGS) -MMD -MP -c $< -o $@ && objcopy $(ALLOC_RENAMED) $@
+
+$(O)/tests/fuzz/fuzz_refalloc: tests/fuzz/fuzz_refalloc.c $(ALLOC_SOURCES:user/alloc/%.c=$(O)/fuzz/alloc/%.o)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(USER_FLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer $^ -o $@
+
+$(filter-out %/fuzz_refalloc,$(FUZZERS)): $(O)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJECTS)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(USER_FLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer $^ $(LIB_LDLIBS) -o $@

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Fuzzes each reader of others' input. "ok NAME", or "not ok NAME" with the end of its output; an
-# input that breaks one stays in O/fuzz. Environment: O, SECONDS_EACH (60).
+# Fuzzes each reader of others' input, and the allocator. "ok NAME", or "not ok NAME" with the end
+# of its output; an input that breaks one stays in O/fuzz. Environment: O, SECONDS_EACH (60).
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 O="${O:-build}"
@@ -13,7 +13,7 @@ status=0
 
 libc=$(ldd "$O/allocpath" | awk '/libc.so.6/ { print $3 }')
 /usr/bin/python3 tests/fuzz/seeds.py "$seeds" "$O/allocpath" "$libc" || exit 1
-for name in recording elf maps unwind symbols perf_map; do
+for name in recording elf maps unwind symbols perf_map refalloc; do
 	log="$seeds/$name.log"
 	# no limit on one malloc: that a wild size is refused is what is tested
 	if "$O/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -rss_limit_mb=1024 -timeout=20 \

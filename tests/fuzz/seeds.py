@@ -4,13 +4,14 @@
 
 import gzip
 import os
+import random
 import shutil
 import subprocess
 import sys
 
 
 def main(directory, allocpath, library):
-    for name in ("recording", "elf", "maps", "unwind", "symbols", "perf_map"):
+    for name in ("recording", "elf", "maps", "unwind", "symbols", "perf_map", "refalloc"):
         os.makedirs(os.path.join(directory, name), exist_ok=True)
     for depth in ("kernel", "full"):
         path = os.path.join(directory, "recording", depth)
@@ -32,6 +33,9 @@ def main(directory, allocpath, library):
     symbols(os.path.join(directory, "symbols"), library)
     with open(os.path.join(directory, "perf_map", "map"), "wb") as file:
         file.write(b"7f00 10 first\n7f08 100 LazyCompile:*f /a.js:1\n0x7f10 8 third\n")
+    for number in range(20):
+        with open(os.path.join(directory, "refalloc", str(number)), "wb") as file:
+            file.write(random.Random(number).randbytes(800))
     with open("/proc/kallsyms", "rb") as kernel, \
             open(os.path.join(directory, "perf_map", "kallsyms"), "wb") as file:
         file.writelines(kernel.readlines()[:200])

@@ -273,7 +273,7 @@ void arena__give_back(struct block *block)
 		size += block__size(next);
 	}
 	if (block__before(block)) {
-		before = block__at(block, -block__before(block));
+		before = block__previous(block);
 		if (SELDOM(!arena__spans(arena, before) ||
 			   block__size(before) != block__before(block)))
 			complain(block, BAD_HEADER);

@@ -109,6 +109,11 @@ static inline struct block *block__next(struct block *block)
 	return block__at(block, block__size(block));
 }
 
+static inline struct block *block__previous(struct block *block)
+{
+	return (struct block *)((char *)block - block__before(block));
+}
+
 static inline bool block__is_used(const struct block *block)
 {
 	return block__word(block) & BLOCK_USED;
