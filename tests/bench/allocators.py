@@ -11,10 +11,8 @@ with threads there is the clock's too. Kernel calls on memory are counted by str
 """
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import random
 import re
 import shutil
@@ -163,8 +161,7 @@ def main():
     parser.add_argument("--json", default=os.path.join(tools.BUILD, "allocators.json"))
     parser.add_argument("--svg", default=os.path.join(tools.BUILD, "allocators.svg"))
     options = parser.parse_args()
-    machine = (f"{platform.machine()}, {os.cpu_count()} CPUs, Linux {platform.release()}, "
-               f"{' '.join(platform.libc_ver())}, {datetime.date.today()}, {options.rounds} rounds")
+    machine = f"{tools.machine()}, {options.rounds} rounds"
     available, results = allocators(), {}
     directory = tempfile.mkdtemp(prefix="allocpath-bench-")
 

@@ -10,10 +10,8 @@ tool that is started as PATH -p PID.
 """
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import random
 import re
 import shutil
@@ -315,8 +313,7 @@ def main():
     parser.add_argument("--json", default=os.path.join(tools.BUILD, "bench.json"))
     parser.add_argument("--svg", default=os.path.join(tools.BUILD, "bench.svg"))
     options = parser.parse_args()
-    machine = (f"{platform.machine()}, {os.cpu_count()} CPUs, Linux {platform.release()}, "
-               f"{' '.join(platform.libc_ver())}, {datetime.date.today()}")
+    machine = tools.machine()
     results, idle = {}, {}
     available = tools.all_tools()
 

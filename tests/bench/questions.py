@@ -11,10 +11,8 @@ and the program does not, by the ledger: freed, kept, of use to nobody else.
 """
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import random
 import re
 import shutil
@@ -91,8 +89,7 @@ def main():
     parser.add_argument("--only", default="", help="programs that this matches")
     parser.add_argument("--json", default=os.path.join(tools.BUILD, "questions.json"))
     options = parser.parse_args()
-    machine = (f"{platform.machine()}, {os.cpu_count()} CPUs, Linux {platform.release()}, "
-               f"{' '.join(platform.libc_ver())}, {datetime.date.today()}")
+    machine = tools.machine()
     directory, results = tempfile.mkdtemp(prefix="allocpath-bench-"), {}
 
     print(machine)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The tools that the benchmark compares: how each is put on a program, and when it is ready."""
 
+import datetime
 import glob
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -20,6 +22,11 @@ LEAKS = (
     f" delete(@size[tid]); }} "
     f"uprobe:{LIBC}:free {{ delete(@live[arg0]); }}"
 )
+
+
+def machine():
+    return (f"{platform.machine()}, {os.cpu_count()} CPUs, Linux {platform.release()}, "
+            f"{' '.join(platform.libc_ver())}, {datetime.date.today()}")
 
 
 class Attached:
