@@ -312,7 +312,8 @@ SELECT x.b FROM t x JOIN t y ON x.a = y.a + 1 WHERE x.b LIKE '%7%' ORDER BY x.c 
 DROP TABLE t;
 """
 
-# As its user, who may not go where the build lies, nor to the test's directory until it lets all.
+# As its user, who may not go where the build lies, nor to the test's directory until it lets all,
+# nor write what setpriv, preloaded, would have said under the same number.
 POSTGRES = """
 as() { setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; }
 bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
@@ -324,11 +325,11 @@ if ! [ -d cluster ]; then
 	as $bin/initdb -D cluster/data -A trust -U postgres -N >/dev/null
 fi
 [ -z "$preload" ] || preload=$PWD/cluster/${preload##*/}
-LD_PRELOAD=$preload as $bin/postgres -D cluster/data -k $PWD/cluster -c listen_addresses= 	-p 54399 >log 2>&1 &
+as env LD_PRELOAD=$preload $bin/postgres -D cluster/data -k $PWD/cluster -c listen_addresses= 	-p 54399 >log 2>&1 &
 server=$!
 until psql -q -h $PWD/cluster -p 54399 -U postgres -c '' >/dev/null 2>&1; do sleep 0.1; done
 psql -q -h $PWD/cluster -p 54399 -U postgres -f sql >/dev/null
-kill -INT $server; wait $server
+kill -INT $(head -n 1 cluster/data/postmaster.pid); wait $server
 export LD_PRELOAD=$preload
 """
 
@@ -342,7 +343,7 @@ LONG = {
             {"every": 29}),
     "redis": ("redis-server", REDIS, {}, {"every": 71, "quiet_first": True}),
     "nginx": ("nginx", NGINX, {"nginx.conf": NGINX_CONF}, {"quiet_first": True}),
-    "postgres": ("psql", POSTGRES, {"sql": POSTGRES_SQL}, {"every": 31}),
+    "postgres": ("psql", POSTGRES, {"sql": POSTGRES_SQL}, {"every": 11}),
     "gdb": ("gdb", "gdb -nx -batch -ex 'break corner_callbacks' -ex run -ex bt -ex 'info functions "
             f"malloc' {program('corners')} >/dev/null 2>&1", {}, {"every": 101}),
     # libgcc ends at the JIT's code; so does hist, or it goes on by frame pointers

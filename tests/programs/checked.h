@@ -189,12 +189,17 @@ static __attribute__((noinline)) void checked__say(int nr)
 
 static void checked__begin(void)
 {
+	static char directory[CHECKED_PATH];
 	const char *event = getenv("CHECKED_EVENT");
 	void *frames[2];
 
 	checked_inside = 1;
 	backtrace(frames, 2); /* loads libgcc, which allocates */
-	checked.directory = getenv("CHECKED_DIR");
+	/* A copy: a program may write its title where its environment was. */
+	if (getenv("CHECKED_DIR")) {
+		snprintf(directory, sizeof(directory), "%s", getenv("CHECKED_DIR"));
+		checked.directory = directory;
+	}
 	if (event && strcmp(event, "mapping") == 0)
 		checked.event = CHECKED_MAPPING;
 	if (event && strcmp(event, "fault") == 0) {
