@@ -7,6 +7,7 @@
 #include "flame_stacks.h"
 #include "report_stacks.h"
 #include "stack_rows.h"
+#include "text.h"
 
 #define JIT_FRAME "[jit]"
 
@@ -36,6 +37,16 @@ const char *flame_value__title(enum flame_value value)
 bool flame_value__is_bytes(enum flame_value value)
 {
 	return value < NR_FLAME_VALUES && values[value].is_bytes;
+}
+
+enum sample_kind flame_value__kind(enum flame_value value)
+{
+	return values[value].kind;
+}
+
+__u64 flame_value__of(enum flame_value value, const struct stack_row *row)
+{
+	return values[value].is_bytes ? row->bytes : row->count;
 }
 
 /* The frames of one stack, the innermost first, as numbers of the tree. */
@@ -72,10 +83,13 @@ static int path__push(struct flame_path *path, __u32 number)
 
 static int build__push(struct flame_build *build, const struct flame_frame *frame)
 {
+	struct flame_frame plain = *frame;
 	__u32 number;
 	int error;
 
-	error = flame_tree__frame(build->tree, frame, &number);
+	if (build->settings->sink && plain.object)
+		plain.object = text__base_name(plain.object);
+	error = flame_tree__frame(build->tree, &plain, &number);
 	return error ? error : path__push(&build->path, number);
 }
 
@@ -277,7 +291,8 @@ static int build__push_stack(struct flame_build *build, const struct stack_row *
 static int build__add_row(struct flame_build *build, const struct stack_row *row, __u32 process)
 {
 	const struct flame_path *path = &build->path;
-	__u64 value = values[build->settings->by].is_bytes ? row->bytes : row->count;
+	struct flame_sink *sink = build->settings->sink;
+	__u64 value = flame_value__of(build->settings->by, row);
 	__u32 node = process;
 	int error;
 
@@ -289,9 +304,12 @@ static int build__add_row(struct flame_build *build, const struct stack_row *row
 		error = flame_tree__child(
 			build->tree, node,
 			path->numbers[build->settings->reverse ? i : path->nr - 1 - i], &node);
-	if (!error)
-		flame_tree__add(build->tree, node, value);
-	return error;
+	if (error)
+		return error;
+	if (sink)
+		return sink->take(sink, node, row);
+	flame_tree__add(build->tree, node, value);
+	return 0;
 }
 
 int flame_stacks__add(struct flame_tree *tree, const struct profile *profile,
@@ -315,7 +333,9 @@ int flame_stacks__add(struct flame_tree *tree, const struct profile *profile,
 	error = stack_rows__make(process, &rows, &nr);
 	if (error)
 		return error;
-	if (process->members > 1)
+	if (settings->sink)
+		snprintf(text, sizeof(text), "%s", process->comm);
+	else if (process->members > 1)
 		snprintf(text, sizeof(text), "%s (%u processes)", process->comm, process->members);
 	else
 		snprintf(text, sizeof(text), "%s (%u)", process->comm, process->pid);

@@ -5,6 +5,7 @@
 
 #include "flame_tree.h"
 #include "profile.h"
+#include "stack_rows.h"
 #include "symbols.h"
 
 /* What the width of a frame is. */
@@ -22,8 +23,19 @@ enum flame_value {
 const char *flame_value__name(enum flame_value value);
 const char *flame_value__title(enum flame_value value);
 bool flame_value__is_bytes(enum flame_value value);
+enum sample_kind flame_value__kind(enum flame_value value);
+__u64 flame_value__of(enum flame_value value, const struct stack_row *row);
+
+/*
+ * Takes a row and the node that its stack leads to, in place of the tree's own sums. Processes and
+ * files then go by name alone, which is all that two recordings have in common. 0 or -ENOMEM.
+ */
+struct flame_sink {
+	int (*take)(struct flame_sink *sink, __u32 node, const struct stack_row *row);
+};
 
 struct flame_settings {
+	struct flame_sink *sink; /* NULL: the tree itself */
 	enum flame_value by;
 	bool reverse; /* from the innermost function to its callers */
 	bool keep_allocator; /* functions of the allocator itself too */

@@ -16,6 +16,7 @@
 #define NR_HUES 24
 #define MAX_LEGEND 8
 #define LEGEND_STEP 150
+#define CHANGE_STEP 108
 
 struct flame_svg {
 	FILE *out;
@@ -59,26 +60,27 @@ static size_t count_characters(const char *text)
 	return nr;
 }
 
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash && slash[1] ? slash + 1 : path;
-}
-
 /* A library has the same colour in every picture. */
 static unsigned int frame__hue(const struct flame_frame *frame)
 {
 	unsigned int hash = 2166136261U;
 
-	for (const char *at = base_name(frame->object); *at; at++)
+	for (const char *at = text__base_name(frame->object); *at; at++)
 		hash = (hash ^ (unsigned char)*at) * 16777619U;
 	return (hash ^ hash >> 15) % NR_HUES;
 }
 
-static void put_class(const struct flame_svg *svg, const struct flame_frame *frame)
+static void put_class(const struct flame_svg *svg, __u32 node)
 {
-	if (frame->is_note)
+	const struct flame_frame *frame = flame_tree__frame_of(svg->tree, node);
+	const struct flame_changes *changes = svg->picture->changes;
+	int step = changes ? changes->step(changes, node) : 0;
+
+	if (changes && step)
+		fprintf(svg->out, "f %s%d", step > 0 ? "more" : "less", step > 0 ? step : -step);
+	else if (changes)
+		fputs("f same", svg->out);
+	else if (frame->is_note)
 		fputs("f note", svg->out);
 	else if (!frame->object)
 		fputs("f process", svg->out);
@@ -104,7 +106,7 @@ static void put_colour(FILE *out, double hue, double saturation, double light)
 }
 
 /* Neighbours of the palette differ in lightness too, for eyes that do not tell all hues. */
-static void put_colours(FILE *out, bool dark)
+static void put_file_colours(FILE *out, bool dark)
 {
 	for (unsigned int i = 0; i < NR_HUES; i++) {
 		fprintf(out, ".c%u rect{fill:", i);
@@ -116,19 +118,72 @@ static void put_colours(FILE *out, bool dark)
 		dark ? "#5c2b36" : "#ffd3da");
 }
 
+/* Red is more and blue is less, the stronger the more it is; what is not significant is grey. */
+static void put_change_colours(FILE *out, bool dark)
+{
+	fprintf(out, ".same rect{fill:%s}\n", dark ? "#3a4148" : "#dde2e7");
+	for (int step = 1; step <= FLAME_CHANGE_STEPS; step++) {
+		double part = (step - 1) / (FLAME_CHANGE_STEPS - 1.0);
+		double light = dark ? 0.28 + 0.16 * part : 0.86 - 0.26 * part;
+
+		fprintf(out, ".more%d rect{fill:", step);
+		put_colour(out, 6, dark ? 0.35 + 0.25 * part : 0.85, light);
+		fprintf(out, "}\n.less%d rect{fill:", step);
+		put_colour(out, 214, dark ? 0.35 + 0.25 * part : 0.85, light);
+		fputs("}\n", out);
+	}
+}
+
+static void put_legend_entry(FILE *out, const char *class, size_t x, const char *name)
+{
+	fprintf(out,
+		"<g class=\"%s\"><rect x=\"%zu\" y=\"52\" width=\"11\" height=\"11\" "
+		"rx=\"2\"/></g><text class=\"legend\" x=\"%zu\" y=\"62\">",
+		class, x, x + 16);
+	put_escaped(out, name, ~0UL);
+	fputs("</text>\n", out);
+}
+
+/* From much less to much more. */
+static void put_change_legend(const struct flame_svg *svg)
+{
+	const char *const *names = svg->picture->changes->steps;
+	char class[16], name[64];
+	size_t x = 12;
+
+	for (int step = -FLAME_CHANGE_STEPS; step <= FLAME_CHANGE_STEPS; step++) {
+		if (step)
+			snprintf(name, sizeof(name), "%s%s", step < 0 ? "\xe2\x88\x92" : "+",
+				 names[abs(step) - 1]);
+		else
+			snprintf(name, sizeof(name), "not significant");
+		if (step)
+			snprintf(class, sizeof(class), "%s%d", step < 0 ? "less" : "more",
+				 abs(step));
+		else
+			snprintf(class, sizeof(class), "same");
+		put_legend_entry(svg->out, class, x, name);
+		x += step ? CHANGE_STEP : LEGEND_STEP;
+	}
+}
+
 static const char *format_value(const struct flame_svg *svg, __u64 value, char *text)
 {
 	return svg->picture->is_bytes ? text__bytes(text, TEXT_CELL, value) :
 					text__count(text, TEXT_CELL, value, false);
 }
 
-static void put_title(const struct flame_svg *svg, const struct flame_frame *frame,
-		      const struct flame_node *node)
+static void put_figures(const struct flame_svg *svg, __u32 number)
 {
-	char value[TEXT_CELL], share[TEXT_CELL];
+	const struct flame_changes *changes = svg->picture->changes;
+	const struct flame_node *node = &svg->tree->nodes[number];
+	char value[TEXT_CELL], share[TEXT_CELL], told[256];
 
-	fputs("<title>", svg->out);
-	put_escaped(svg->out, frame->name, ~0UL);
+	if (changes) {
+		changes->tell(changes, number, told, sizeof(told));
+		fprintf(svg->out, "\n%s", told);
+		return;
+	}
 	fprintf(svg->out, "\n%s, ", format_value(svg, node->total, value));
 	put_escaped(svg->out,
 		    text__percent(share, sizeof(share), (double)node->total,
@@ -136,6 +191,15 @@ static void put_title(const struct flame_svg *svg, const struct flame_frame *fra
 		    ~0UL); /* "<0.1 %" */
 	if (node->self && node->self != node->total)
 		fprintf(svg->out, "; itself %s", format_value(svg, node->self, value));
+}
+
+static void put_title(const struct flame_svg *svg, __u32 number)
+{
+	const struct flame_frame *frame = flame_tree__frame_of(svg->tree, number);
+
+	fputs("<title>", svg->out);
+	put_escaped(svg->out, frame->name, ~0UL);
+	put_figures(svg, number);
 	if (frame->object) {
 		putc('\n', svg->out);
 		put_escaped(svg->out, frame->object, ~0UL);
@@ -167,13 +231,13 @@ static void put_node(struct flame_svg *svg, __u32 number, double x, double width
 	unsigned int y = node->depth * LEVEL;
 
 	fputs("<g class=\"", svg->out);
-	put_class(svg, frame);
+	put_class(svg, number);
 	fprintf(svg->out,
 		"\" role=\"treeitem\" tabindex=\"-1\" data-d=\"%u\" data-v=\"%llu\" data-n=\"",
 		node->depth, node->total);
 	put_escaped(svg->out, frame->name, ~0UL);
 	fputs("\">", svg->out);
-	put_title(svg, frame, node);
+	put_title(svg, number);
 	fprintf(svg->out, "<rect x=\"%.4f%%\" y=\"%u\" width=\"%.4f%%\" height=\"%u\" rx=\"2\"/>",
 		x, y, width, LEVEL - 1);
 	put_label(svg, frame->name, x, width, y);
@@ -255,18 +319,22 @@ static int put_legend(const struct flame_svg *svg)
 	}
 	qsort(rows, nr, sizeof(*rows), legend_row__compare);
 	for (size_t i = 0; i < nr && i < MAX_LEGEND; i++) {
-		char name[22];
+		char class[16], name[22];
 
-		snprintf(name, sizeof(name), "%s", base_name(rows[i].frame->object));
-		fprintf(svg->out,
-			"<g class=\"c%u\"><rect x=\"%zu\" y=\"52\" width=\"11\" height=\"11\" "
-			"rx=\"2\"/></g><text class=\"legend\" x=\"%zu\" y=\"62\">",
-			frame__hue(rows[i].frame), 12 + i * LEGEND_STEP, 28 + i * LEGEND_STEP);
-		put_escaped(svg->out, name, ~0UL);
-		fputs("</text>\n", svg->out);
+		snprintf(class, sizeof(class), "c%u", frame__hue(rows[i].frame));
+		snprintf(name, sizeof(name), "%s", text__base_name(rows[i].frame->object));
+		put_legend_entry(svg->out, class, 12 + i * LEGEND_STEP, name);
 	}
 	free(rows);
 	return 0;
+}
+
+static void put_colours(const struct flame_svg *svg, bool dark)
+{
+	if (svg->picture->changes)
+		put_change_colours(svg->out, dark);
+	else
+		put_file_colours(svg->out, dark);
 }
 
 static void put_head(const struct flame_svg *svg, unsigned int height)
@@ -281,9 +349,9 @@ static void put_head(const struct flame_svg *svg, unsigned int height)
 		height, svg->tree->nodes[0].total);
 	put_escaped(out, picture->title, ~0UL);
 	fprintf(out, "</title>\n<style>\n%s", flame_css);
-	put_colours(out, false);
+	put_colours(svg, false);
 	fputs("@media (prefers-color-scheme: dark) {\n", out);
-	put_colours(out, true);
+	put_colours(svg, true);
 	fputs("}\n</style>\n<text class=\"title\" x=\"12\" y=\"24\">", out);
 	put_escaped(out, picture->title, ~0UL);
 	fputs("</text>\n<text class=\"sub\" x=\"12\" y=\"42\">", out);
@@ -302,10 +370,13 @@ int flame_svg__write(FILE *out, const struct flame_tree *tree, const struct flam
 {
 	struct flame_svg svg = { .out = out, .tree = tree, .picture = picture };
 	unsigned int height = TOP + (tree->depth + 1) * LEVEL + 30;
-	int error;
+	int error = 0;
 
 	put_head(&svg, height);
-	error = put_legend(&svg);
+	if (picture->changes)
+		put_change_legend(&svg);
+	else
+		error = put_legend(&svg);
 	fprintf(out, "<svg x=\"1%%\" y=\"%u\" width=\"98%%\" height=\"%u\" role=\"tree\">\n", TOP,
 		(tree->depth + 1) * LEVEL);
 	if (!error)

@@ -6,8 +6,21 @@
 
 #include "flame_tree.h"
 
+/*
+ * What colours a picture of two recordings, by node. step: 0 is not significant, 1 to
+ * FLAME_CHANGE_STEPS how much more, negative: less.
+ */
+#define FLAME_CHANGE_STEPS 4
+struct flame_changes {
+	int (*step)(const struct flame_changes *changes, __u32 node);
+	/* In the tooltip in place of value and share; one line. */
+	void (*tell)(const struct flame_changes *changes, __u32 node, char *text, size_t size);
+	const char *const *steps; /* in the legend, from 1 on: "below 5 %" */
+};
+
 struct flame_picture {
 	const char *title, *subtitle;
+	const struct flame_changes *changes; /* NULL: of one recording, coloured by its files */
 	bool is_bytes; /* values are bytes, else a count */
 	double min_width; /* percent; narrower frames are left out */
 };

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -20,6 +19,7 @@
 #include "report.h"
 #include "report_threshold.h"
 #include "targets.h"
+#include "text.h"
 
 #define EXIT_WITH_COMMAND 125
 #define POLL_MS 50
@@ -81,15 +81,6 @@ static void hist__catch_signals(void)
 	sigaction(SIGPIPE, &ignore, NULL);
 }
 
-static unsigned int terminal__width(FILE *out)
-{
-	struct winsize size;
-
-	if (!isatty(fileno(out)) || ioctl(fileno(out), TIOCGWINSZ, &size) || !size.ws_col)
-		return 80;
-	return size.ws_col;
-}
-
 static int hist__write_threshold(FILE *out, const struct profile *profile,
 				 const struct options *options)
 {
@@ -99,7 +90,7 @@ static int hist__write_threshold(FILE *out, const struct profile *profile,
 		return report_threshold__write_json(out, profile);
 	if (suffix && strcmp(suffix, ".svg") == 0)
 		return report_threshold__write_svg(out, profile);
-	return report_threshold__write_text(out, profile, terminal__width(out), options->verbose);
+	return report_threshold__write_text(out, profile, text__columns(out), options->verbose);
 }
 
 /* Names for code, once for all reports of a run; a second signal ends the search for them. */
@@ -146,7 +137,7 @@ static int hist__write(struct hist *hist, struct profile *profile)
 	const struct options *options = hist->options;
 	FILE *out = hist->output.stream;
 	struct text_style style = {
-		.width = terminal__width(out),
+		.width = text__columns(out),
 		.top = options->top,
 		.stacks = { .top = options->top_stacks },
 		.sort = options->sort,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "diff.h"
 #include "doctor.h"
 #include "hist.h"
 #include "log.h"
@@ -28,6 +29,8 @@ static int run_with_options(int argc, char **argv)
 		status = options.exit_status;
 	else if (options.view == VIEW_DOCTOR)
 		status = doctor__run(&options);
+	else if (options.view == VIEW_DIFF)
+		status = diff__run(&options);
 	else if (options.view == VIEW_VALIDATE)
 		status = validate__run(&options);
 	else
@@ -42,6 +45,7 @@ static const struct command_row command_rows[] = {
 	{ "threshold", "from which size on requests get mappings, and what moves it",
 	  run_with_options },
 	{ "flame", "whose calls ask for memory, or touch it, as a picture", run_with_options },
+	{ "diff", "what two recordings differ in, and what only seems so", run_with_options },
 	{ "validate", "twelve statements about malloc, put to the test on this host",
 	  run_with_options },
 	{ "doctor", "what this kernel, these rights and this host allow", run_with_options },

@@ -140,7 +140,7 @@ static int parse_top(const struct given *given)
 	int top;
 
 	if (!quantity__parse_number(given->value, strlen(given->value), 0, &top))
-		return refuse(given, "not a number: say how many histograms, 0 for none");
+		return refuse(given, "not a number: say how many, 0 for none");
 	given->options->top = (unsigned int)top;
 	return 0;
 }
@@ -312,7 +312,8 @@ static int parse_expect(const struct given *given)
 #define THRESHOLD (1U << VIEW_THRESHOLD)
 #define FLAME (1U << VIEW_FLAME)
 #define VALIDATE (1U << VIEW_VALIDATE)
-#define ALL (HIST | RECORD | DOCTOR | THRESHOLD | FLAME | VALIDATE)
+#define DIFF (1U << VIEW_DIFF)
+#define ALL (HIST | RECORD | DOCTOR | THRESHOLD | FLAME | VALIDATE | DIFF)
 #define MEASURES .views = HIST | RECORD | THRESHOLD | FLAME, .live = 1
 
 const struct option_row option_rows[] = {
@@ -380,21 +381,29 @@ const struct option_row option_rows[] = {
 	  .views = HIST | RECORD | FLAME, .live = 1 },
 
 	{ .heading = "Picture:", .views = FLAME },
+	{ .heading = "What:", .views = DIFF },
 	{ "by", 0, "VALUE",
 	  "bytes: asked for (default)      count:   requests\n"
 	  "brk:   the break grown by       mmap:    mapped\n"
 	  "faults                          touched: first touched",
-	  .parse = parse_by, .views = FLAME },
+	  .parse = parse_by, .views = FLAME | DIFF },
 	{ NULL, 'o', "FILE", "FILE.svg, .folded, .json or .pb.gz; else folded to stdout",
 	  .parse = parse_output, .views = FLAME },
+	{ NULL, 'o', "FILE", "as FILE.svg a picture; else the report goes to FILE",
+	  .parse = parse_output, .views = DIFF },
+	{ "per-second", 0, NULL, "each over the duration of its recording", SWITCH(per_second),
+	  .views = DIFF },
+	{ "top", 0, "N", "the first N of each kind (default 10)", .parse = parse_top,
+	  .views = DIFF },
+	{ "json", 0, NULL, "JSON, with all that was compared", SWITCH(json), .views = DIFF },
 	{ "per-process", 0, "DIR", "a picture of each process too, in this directory",
 	  .parse = parse_directory, .views = FLAME },
 	{ "min-width", 0, "PCT", "what is narrower is not drawn (default 0.1)",
-	  .parse = parse_min_width, .views = FLAME },
+	  .parse = parse_min_width, .views = FLAME | DIFF },
 	{ "reverse", 0, NULL, "from the innermost function to its callers",
 	  SWITCH(flame.settings.reverse), .views = FLAME },
 	{ "keep-allocator", 0, NULL, "malloc and what it calls stay innermost",
-	  SWITCH(flame.settings.keep_allocator), .views = FLAME },
+	  SWITCH(flame.settings.keep_allocator), .views = FLAME | DIFF },
 	{ "verbose", 'v', NULL, "what is probed and what is not, as it comes", SWITCH(verbose),
 	  .views = FLAME },
 

@@ -10,6 +10,7 @@
 #include "options.h"
 
 #define DEFAULT_TOP 5
+#define DEFAULT_DIFF_TOP 10
 #define DEFAULT_FRAMES 127
 #define DEFAULT_MIN_WIDTH 0.1 /* percent */
 #define DEFAULT_SAMPLE_BYTES (512 << 10)
@@ -27,6 +28,7 @@
 static const char *const view_names[] = {
 	[VIEW_HIST] = "hist",		[VIEW_RECORD] = "record", [VIEW_DOCTOR] = "doctor",
 	[VIEW_THRESHOLD] = "threshold", [VIEW_FLAME] = "flame",	  [VIEW_VALIDATE] = "validate",
+	[VIEW_DIFF] = "diff",
 };
 
 /* One row of help: "  -v, --verbose         text", the text's lines below each other. */
@@ -103,6 +105,11 @@ static void print_help(enum view view)
 			"runs here, under our own probes. Says what was expected by the library's own\n"
 			"rule, what was measured, and whether the statement holds. CLAIM is a number\n"
 			"from 1 to 12. As root.\n",
+		[VIEW_DIFF] =
+			"Usage: allocpath diff A B [OPTION...] [-o FILE]\n\n"
+			"Compares two files of allocpath record: by process, path, size class and stack,\n"
+			"each with how sure its change is. What sampling could make is not significant.\n"
+			"Needs no rights. FILE.svg is a picture of what B has more of, and less.\n",
 	};
 
 	printf("%s", intros[view]);
@@ -114,7 +121,10 @@ static void print_help(enum view view)
 		else
 			print_row(&option_rows[i]);
 	}
-	if (view == VIEW_VALIDATE)
+	if (view == VIEW_DIFF)
+		printf("\nExit status: 0, whatever differs; 1 for files that cannot be compared or\n"
+		       "written; 2 for wrong usage.\n");
+	else if (view == VIEW_VALIDATE)
 		printf("\nExit status: 0; 1 where a value is not as expected, or for allocpath's own\n"
 		       "failures; 2 for wrong usage.\n");
 	else if (view == VIEW_DOCTOR)
@@ -130,6 +140,12 @@ struct getopt_tables {
 	struct option names[MAX_OPTIONS + 1];
 };
 
+/* Claims, or recordings, stand beside its options. */
+static bool takes_words(enum view view)
+{
+	return view == VIEW_VALIDATE || view == VIEW_DIFF;
+}
+
 /* "+": options end at the first word that is none; ":": messages are ours. */
 static void make_tables(struct getopt_tables *tables, enum view view)
 {
@@ -137,7 +153,7 @@ static void make_tables(struct getopt_tables *tables, enum view view)
 	struct option *name = tables->names;
 
 	memset(tables, 0, sizeof(*tables));
-	if (view != VIEW_VALIDATE) /* its claims may stand anywhere */
+	if (!takes_words(view)) /* they may stand anywhere */
 		*letter++ = '+';
 	*letter++ = ':';
 	for (size_t i = 0; i < nr_option_rows; i++) {
@@ -223,7 +239,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 static int parse_command(int argc, char **argv, struct options *options)
 {
 	if (strcmp(argv[optind - 1], "--") == 0 && optind > 1 && options->view != VIEW_DOCTOR &&
-	    options->view != VIEW_VALIDATE) {
+	    !takes_words(options->view)) {
 		if (optind == argc)
 			return log__error(-1, "there is no command after --: give one, "
 					      "as in -- ls -l");
@@ -233,6 +249,13 @@ static int parse_command(int argc, char **argv, struct options *options)
 	}
 	if (optind < argc && options->view == VIEW_VALIDATE) {
 		options->claims = argv + optind;
+		return 0;
+	}
+	if (options->view == VIEW_DIFF) {
+		if (argc - optind != 2)
+			return log__error(-1, "diff compares two recordings: give two files of "
+					      "allocpath record");
+		options->inputs = argv + optind;
 		return 0;
 	}
 	if (optind < argc && options->view == VIEW_DOCTOR)
@@ -319,6 +342,8 @@ int options__parse(int argc, char **argv, struct options *options)
 	for (int view = VIEW_HIST; view < NR_VIEWS; view++)
 		if (strcmp(argv[0], view_names[view]) == 0)
 			options->view = view;
+	if (options->view == VIEW_DIFF)
+		options->top = DEFAULT_DIFF_TOP;
 	if (parse_options(argc, argv, options))
 		return -1;
 	if (options->help || options->version)

@@ -22,6 +22,7 @@ enum view {
 	VIEW_THRESHOLD,
 	VIEW_FLAME,
 	VIEW_VALIDATE,
+	VIEW_DIFF,
 	NR_VIEWS,
 };
 
@@ -57,11 +58,13 @@ struct options {
 	bool no_stacks; /* of VIEW_RECORD */
 	bool takes_stacks, sample_bytes_given;
 	bool lines; /* of stacks: inlined functions, files and lines too */
+	bool per_second; /* of VIEW_DIFF: values over their recording's duration */
 	bool json;
 	__u64 sample_bytes; /* between requests whose stacks are taken, on average; 0: each is */
 	__u32 max_frames; /* of a stack */
 	unsigned int top_stacks; /* of VIEW_HIST, for each process; 0: none */
 	struct flame_options flame; /* of VIEW_FLAME */
+	char **inputs; /* of VIEW_DIFF: the two recordings */
 	const char *output; /* NULL: stdout */
 	bool verbose;
 	bool help, version; /* asked for, and printed */

@@ -37,6 +37,12 @@ void text__bar(char *text, size_t size, __u64 value, __u64 largest);
  */
 void text__clean(char *text);
 
+/* Columns of the terminal that it writes to; 80 where it does not. */
+unsigned int text__columns(FILE *out);
+
+/* What follows the last slash; all of it where nothing does. Part of the path. */
+const char *text__base_name(const char *path);
+
 /* Keeps the end of a name that is longer than size - 1: "...slice/cron.service". */
 void text__tail(char *text, size_t size, const char *name);
 

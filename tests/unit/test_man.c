@@ -75,8 +75,8 @@ static void add_man_line(struct page *page, const char *line)
 static int set_up(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
-	static char *const commands[] = { "hist",      "record", "doctor",
-					  "threshold", "flame",	 "validate" };
+	static char *const commands[] = { "hist",  "record",   "doctor", "threshold",
+					  "flame", "validate", "diff" };
 	char line[512];
 	FILE *file;
 	int saved;
