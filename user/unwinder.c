@@ -63,6 +63,9 @@ static int unwinder__evict(struct unwinder *unwinder)
 	usleep(GRACE_US);
 	unwind_room__give_back(&unwinder->room, victim);
 	unwinder->nr_evictions++;
+	if (log__is_verbose())
+		log__note("%s: its unwind table makes room for another",
+			  unwinder->files[victim].path);
 	return 1;
 }
 
