@@ -144,7 +144,7 @@ BENCH_SCRIPT = $(or $(filter allocators questions,$(firstword $(BENCH))),bench)
 bench: $(O)/allocpath programs ## what measuring costs, against other tools; as root, half an hour
 	$(Q)O=$(O) /usr/bin/python3 -u tests/bench/$(BENCH_SCRIPT).py $(patsubst $(BENCH_SCRIPT),,$(BENCH))
 
-programs: $(PROGRAMS) $(PROGRAM_LIBRARIES) $(TOOLS) $(ALLOC) $(O)/allocpath-experiment $(O)/allocpath-experiment-musl $(O)/tests/programs/alloc_patterns-musl $(O)/noledger/librefalloc.so $(O)/tests/programs/refalloc_stress_tsan ## the programs that tests measure and use
+programs: $(PROGRAMS) $(PROGRAM_LIBRARIES) $(TOOLS) $(ALLOC) $(O)/allocpath-experiment $(O)/allocpath-experiment-musl $(O)/tests/programs/alloc_patterns-musl $(O)/noledger/librefalloc.so $(O)/tests/programs/refalloc_stress_tsan $(O)/tests/programs/refalloc_interface_static ## the programs that tests measure and use
 
 install: all ## install the program, its man page and the allocator below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(O)/allocpath $(DESTDIR)$(PREFIX)/bin/allocpath
@@ -222,6 +222,11 @@ $(O)/tsan/%.o: tests/programs/%.c $(O)/flags | $(READY)
 	$(call say,TSAN,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 $(PROGRAM_FLAGS) -fsanitize=thread -MMD -MP -c $< -o $@ && objcopy $(ALLOC_RENAMED) $@
+
+$(O)/tests/programs/refalloc_interface_static: tests/programs/refalloc_interface.c $(O)/librefalloc.a
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 $(PROGRAM_FLAGS) $(own_flags) -static $^ -o $@
 
 $(O)/tests/programs/refalloc_stress_tsan: $(O)/tsan/refalloc_stress.o $(ALLOC_SOURCES:user/alloc/%.c=$(O)/tsan/%.o)
 	$(call say,LINK,$@)

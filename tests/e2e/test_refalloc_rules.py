@@ -3,6 +3,7 @@
 
 import os
 import signal
+import subprocess
 
 from harness import Failure, each, fail_if, program, test
 from test_refalloc import environment
@@ -60,10 +61,10 @@ OPTIONS = {
 }
 
 
-def _answers(context, preloaded):
+def _answers(context, preloaded, name="refalloc_interface"):
     output = context.file("answers")
     with open(output, "w", encoding="utf-8") as file:
-        context.run([program("refalloc_interface")], stdout=file, environment=preloaded)
+        context.run([program(name)], stdout=file, environment=preloaded)
     with open(output, encoding="utf-8") as file:
         return file.read().splitlines()
 
@@ -71,10 +72,23 @@ def _answers(context, preloaded):
 @each(OPTIONS)
 def interface(context, options):
     """Every function and corner case is answered as by glibc."""
+    _compare(context, _answers(context, environment(*options)))
+
+
+@test
+def static(context):
+    """A static program that is linked with the archive has it too, and the same answers."""
+    symbols = subprocess.run(["nm", program("refalloc_interface_static")], check=True,
+                             capture_output=True, text=True).stdout
+    if " arena__take\n" not in symbols or " _int_malloc\n" in symbols:
+        raise Failure("the static program's malloc is not the archive's")
+    _compare(context, _answers(context, {}, "refalloc_interface_static"))
+
+
+def _compare(context, found):
     expected = _answers(context, {})
     if len(expected) < 5000:
         raise Failure(f"only {len(expected)} answers by glibc")
-    found = _answers(context, environment(*options))
     fail_if([f"line {number}: glibc has '{one}', refalloc '{other}'"
              for number, (one, other) in enumerate(zip(expected, found), 1) if one != other])
     if len(found) != len(expected):
