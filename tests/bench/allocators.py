@@ -26,6 +26,7 @@ from cost import PATTERNS, PYTHON, REFALLOC, SQL, Command, Redis, cost, kernel_c
 
 BASE, OURS = "glibc", "refalloc"
 MUSL = "musl"
+VARIABLES = {"dynamic=1": {"REFALLOC": "dynamic=1"}}  # its threshold moves, as glibc's does
 THREADED = ("handover", "two threads")
 FIGURES = {"time_s": "processor time", "clock_s": "time by the clock",
            "peak_kib": "peak resident memory", "faults": "page faults",
@@ -38,7 +39,7 @@ def allocators():
     """{name: what is preloaded}; musl is a program of its own. What is not installed is left out."""
     found = {BASE: "", MUSL: f"{PATTERNS}-musl", "jemalloc": library("libjemalloc.so.2"),
              "tcmalloc": library("libtcmalloc_minimal.so.4"), "mimalloc": library("libmimalloc.so.2"),
-             OURS: REFALLOC,
+             OURS: REFALLOC, "dynamic=1": REFALLOC,
              "no ledger": os.path.join(tools.BUILD, "noledger", "librefalloc.so")}
     return {name: path for name, path in found.items() if path == "" or os.path.exists(path or "")}
 
@@ -66,9 +67,10 @@ def take(command, name, preload, calls=False):
         if command.words[:1] != [PATTERNS]:
             return None
         command, preload = Command(preload, *command.words[1:]), ""
+    variables = VARIABLES.get(name, {})
     if calls:
-        return sum(kernel_calls(command, preload).values())
-    return cost(command, preload)
+        return sum(kernel_calls(command, preload, **variables).values())
+    return cost(command, preload, **variables)
 
 
 def measure(command, available, rounds):
