@@ -159,18 +159,25 @@ __noinline int call__push(struct task *record, struct process *process)
 	call->site = entry->site;
 	call->function = entry->function;
 	call->did = entry->impossible ? DID_DOOM : 0;
-	if (follows_rule && record->entered == 1) {
-		call->did |= DID_FIRST;
-		record->entered = 2;
+	if (follows_rule) {
+		if (record->entered == 1) {
+			call->did |= DID_FIRST;
+			record->entered = 2;
+		}
+		if (!record->nr_open && process)
+			record->threshold = rule__threshold(process);
 	}
-	if (stacks)
+	if (samples_stacks)
 		call__take_stack(record, call);
 	if (depth == DEPTH_FULL && process &&
 	    (entry->function == FUNCTION_FREE || entry->function == FUNCTION_REALLOC) &&
 	    entry->argument) {
 		live__take_into(process->identity.id, entry->argument, call);
-		if (follows_rule)
-			rule__release(process, call);
+		if (follows_rule && rule__release(process, call)) {
+			if (stacks)
+				call->stack = stack__take(STACK_AT_ENTRY);
+			rule__move(process, call);
+		}
 	}
 	record->nr_open++;
 	return 0;

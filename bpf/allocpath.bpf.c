@@ -23,7 +23,8 @@ const volatile __u64 self_begun_ns = 0; /* boot time: what we start later is not
 const volatile __u32 recording = 0; /* 1: callers are kept too */
 const volatile __u32 follows_rule = 0; /* 1: the thresholds of processes are followed */
 const volatile struct rule_state command_rule = { .origin = RULE_PENDING }; /* see rule.bpf.h */
-const volatile __u32 stacks = 0; /* 1: stacks are taken */
+const volatile __u32 stacks = 0; /* 1: stacks can be taken */
+const volatile __u32 samples_stacks = 0; /* 1: of requests and kernel events they are */
 const volatile __u32 max_frames = 127; /* of a stack */
 const volatile __u64 sample_bytes = 0; /* between sampled requests' bytes; 0: each is taken */
 const volatile __u32 budgeted = 0; /* 1: requests are looked at in windows only */

@@ -426,7 +426,7 @@ static __noinline int fault__end(__u32 major)
 		else
 			fault__first_touch(process, fault, region);
 	}
-	if (stacks)
+	if (samples_stacks)
 		fault__sample(process, fault, class);
 	if (class == FAULT_FILE_PRIVATE)
 		ADD(counters->file_private_bytes, (__u64)fault->pages * page_size);

@@ -121,6 +121,7 @@ struct task {
 	__u32 syscall; /* number + 1 of the memory system call it is in, 0: none */
 	__u32 nr_open;
 	__u64 until_sample; /* bytes to be asked for before the next stack; 0: not drawn yet */
+	__u64 threshold; /* followed when its outermost call began; 0: not known */
 	struct granule_block taken; /* out of granules at the entry of munmap or mremap */
 	struct alloc_entry entry; /* the entry that is being looked at */
 	struct open_call open[MAX_OPEN_CALLS]; /* innermost last */

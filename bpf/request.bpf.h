@@ -81,7 +81,7 @@ __noinline int request__record(struct process *process, struct open_call *call)
 	limits = &process->limits[epoch & 1][path];
 	limit__raise(&limits->min_inverted, ~size);
 	limit__raise(&limits->max_plus_one, size + 1);
-	if (stacks && call->sampled)
+	if (samples_stacks && call->sampled)
 		sample__request(process->identity.id, call, path);
 	/* After its size row: who reads callers first never finds more of them than requests. */
 	if (recording)

@@ -37,6 +37,8 @@ static __noinline int rule_event__send(struct process *process, struct open_call
 	event->caller = call->ret;
 	event->weight = weight;
 	event->path = call__path(call);
+	event->stack = weight ? 0 : call->stack;
+	event->pad = 0;
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }
@@ -61,10 +63,27 @@ static __always_inline __u64 block__header(__u64 address)
 	return header;
 }
 
-static __noinline int rule__move(struct process *process, struct open_call *call, __u64 header)
+/* 0: not known. */
+static __always_inline __u64 rule__threshold(struct process *process)
 {
 	struct rule *rule = rule__of(process);
-	__u64 chunk = header & ~CHUNK_FLAGS, now;
+
+	return rule && rule__is_known(rule) ? rule->state.low : 0;
+}
+
+static __always_inline void rule__note_move(struct rule *rule, __u64 now)
+{
+	rule->moved_ns = now;
+	rule->judged_before = rule->judged;
+}
+
+/*
+ * The free of a chunk with a mapping of its own: does it move a threshold that is known? Of one
+ * that is not, the bracket gets room for it.
+ */
+static __noinline int rule__will_move(struct rule *rule, __u64 header)
+{
+	__u64 chunk = header & ~CHUNK_FLAGS;
 	struct rule_state *state;
 
 	if (!rule)
@@ -79,8 +98,19 @@ static __noinline int rule__move(struct process *process, struct open_call *call
 		return 0;
 	}
 	/* With the flag in it a chunk of just that size moves it too, to where it is. */
-	if (chunk <= state->low)
+	return chunk > state->low;
+}
+
+/* Its stack was taken. Another thread may have moved the threshold further in the meantime. */
+static __noinline int rule__move(struct process *process, struct open_call *call)
+{
+	__u64 header = block__header(call->argument), chunk = header & ~CHUNK_FLAGS, now;
+	struct rule *rule = rule__of(process);
+	struct rule_state *state;
+
+	if (!rule || !rule__will_move(rule, header))
 		return 0;
+	state = &rule->state;
 	ADD(rule->moves, 1);
 	if (rule->moves <= MAX_RULE_MOVES)
 		rule_event__send(process, call, rule, chunk, 0);
@@ -88,14 +118,14 @@ static __noinline int rule__move(struct process *process, struct open_call *call
 	/* Of moves in quick succession the lowest: a thread may still go by any of them. */
 	if (now - rule->moved_ns >= RULE_RACE_NS)
 		rule->previous = state->low;
-	rule->moved_ns = now;
+	rule__note_move(rule, now);
 	state->high = chunk;
 	state->low = chunk;
 	state->trim_threshold = 2 * chunk;
 	return 0;
 }
 
-/* The entry of a free, or of a realloc with an old block. */
+/* The entry of a free, or of a realloc with an old block. 1: rule__move() has to follow. */
 __noinline int rule__release(struct process *process, struct open_call *call)
 {
 	struct rule *rule;
@@ -117,7 +147,7 @@ __noinline int rule__release(struct process *process, struct open_call *call)
 	ADD(rule->mapped_released, 1);
 	if (call->old_known)
 		ADD(rule->mapped_live, -(header & ~CHUNK_FLAGS));
-	return rule__move(process, call, header);
+	return rule__will_move(rule, header);
 }
 
 /* mallopt(parameter, value). Any value for these four ends the threshold's moving. */
@@ -145,12 +175,13 @@ __noinline int rule__set(struct process *process, __s32 parameter, __s32 value, 
 		if ((flags & FILE_THRESHOLD_CAPPED) && (__u64)(__s64)value > RULE_LARGEST)
 			break;
 		rule->previous = rule__is_known(rule) ? state->low : 0;
-		rule->moved_ns = bpf_ktime_get_ns();
+		rule__note_move(rule, bpf_ktime_get_ns());
 		state->low = state->high = (__u64)(__s64)value;
 		state->pins |= RULE_PIN_THRESHOLD << RULE_PIN_CALLED;
 		break;
 	case M_MMAP_MAX:
-		state->maps_max = (__u64)(__s64)value;
+		state->maps_max = value > 0 ? (__u64)value : 0;
+		rule->maps_peak = NO_MAPS_PEAK;
 		state->pins |= RULE_PIN_MAPS_MAX << RULE_PIN_CALLED;
 		break;
 	}
@@ -174,20 +205,42 @@ static __always_inline __u64 call__chunk(struct open_call *call)
 	return (chunk + alignment + CHUNK_LEAST + 8 + CHUNK_ALIGN) & ~CHUNK_ALIGN;
 }
 
-/* Other threads may have moved the threshold between glibc's look at it and ours. */
-static __always_inline bool rule__was_raced(struct rule *rule, __u64 chunk)
+/*
+ * Other threads may have moved the threshold between glibc's look at it and ours: while this
+ * request was open, which can be long where the process is stopped; or by a call that had begun
+ * before it, and in the meantime each other thread may have ended a request.
+ */
+static __noinline int rule__was_raced(struct rule *rule, __u64 chunk)
 {
-	__u64 low = rule->previous, high = rule->state.low;
+	struct task *record = task__record(bpf_get_current_task_btf());
+	__u64 now = rule->state.low, low = now, high = now, before = 0;
+	__u32 nr_threads = BPF_CORE_READ(bpf_get_current_task_btf(), signal, nr_threads);
 
-	if (!rule->moves && !rule->previous)
-		return false;
-	if (low > high) {
-		low = high;
-		high = rule->previous;
+	if (record)
+		before = record->threshold;
+	if (nr_threads < 2 || !rule->moved_ns)
+		return 0;
+	if (before) {
+		low = before < low ? before : low;
+		high = before > high ? before : high;
 	}
-	return chunk >= low && chunk <= high &&
-	       BPF_CORE_READ(bpf_get_current_task_btf(), signal, nr_threads) > 1 &&
+	if (rule->previous) {
+		low = rule->previous < low ? rule->previous : low;
+		high = rule->previous > high ? rule->previous : high;
+	}
+	if (chunk < low || chunk > high)
+		return 0;
+	return (before && before != now) || rule->judged - rule->judged_before <= nr_threads ||
 	       bpf_ktime_get_ns() - rule->moved_ns < RULE_RACE_NS;
+}
+
+/* glibc counts a mapping after it is made, and out before it is unmapped: one off a thread. */
+static __always_inline bool rule__was_at_limit(struct rule *rule)
+{
+	__u32 nr_threads = BPF_CORE_READ(bpf_get_current_task_btf(), signal, nr_threads);
+	__u64 maps = rule->state.maps > 0 ? (__u64)rule->state.maps : 0;
+
+	return nr_threads > 1 && maps + nr_threads > rule->state.maps_max;
 }
 
 /* Why a request went against the threshold; NR_RULE_REASONS: nothing explains it. */
@@ -209,6 +262,8 @@ static __noinline __u32 rule__reason(struct rule *rule, struct open_call *call, 
 		if (call->did & DID_FIRST)
 			return call->did & DID_ARENA ? RULE_SECONDARY_ARENA : RULE_FIRST_GROWTH;
 	}
+	if (!mapped && rule__was_at_limit(rule))
+		return RULE_RACED;
 	return rule__was_raced(rule, chunk) ? RULE_RACED : NR_RULE_REASONS;
 }
 
@@ -221,8 +276,8 @@ static __noinline int rule__narrow(struct rule *rule, struct open_call *call, __
 	ADD(rule->undecided, 1);
 	if (mapped && !(call->did & (DID_REMAP | DID_HAS_FAILED)) && chunk < state->high)
 		state->high = chunk;
-	/* Only where mappings are made at all: M_MMAP_MAX may have been set before we came. */
-	if (!mapped && rule->mapped && chunk >= state->low &&
+	/* M_MMAP_MAX may have been set before we came: only where more mappings could be made. */
+	if (!mapped && state->maps < rule->maps_peak && chunk >= state->low &&
 	    !(call->did & (DID_MMAP_FAILED | DID_FIRST)))
 		state->low = chunk + 1;
 	if (state->low >= state->high) /* the two contradict: it moved in a way that was not seen */
@@ -257,13 +312,16 @@ static __noinline int rule__judge_growth(struct rule *rule, struct open_call *ca
 static __always_inline void rule__note_mapping(struct rule *rule, struct open_call *call,
 					       __u64 bytes)
 {
+	__s64 maps;
 	__u64 live;
 
 	if (call->did & DID_REMAP) {
 		live = __sync_fetch_and_add(&rule->mapped_live, bytes - call->remapped_from) +
 		       bytes - call->remapped_from;
 	} else {
-		ADD(rule->state.maps, 1);
+		maps = __sync_fetch_and_add(&rule->state.maps, 1) + 1;
+		if (maps > rule->maps_peak)
+			rule->maps_peak = maps;
 		ADD(rule->mapped, 1);
 		limit__raise(&rule->mapped_largest, bytes);
 		live = __sync_fetch_and_add(&rule->mapped_live, bytes) + bytes;

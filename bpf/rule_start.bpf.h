@@ -5,10 +5,11 @@
  */
 #define RULE_DEFAULT (128ULL << 10)
 #define RULE_MAPS_MAX 65536
+#define NO_MAPS_PEAK (-(1LL << 62))
 
 /*
  * rules: slot -> what is followed of that process. Written here, read through a memory mapping by
- * the user side, which fills in pending states. 10,240 slots of 248 bytes with threshold or record,
+ * the user side, which fills in pending states. 10,240 slots of 264 bytes with threshold or record,
  * 1 otherwise. Never full: as many as processes.
  */
 struct {
@@ -121,6 +122,7 @@ static __noinline int rule__begin(struct process *process, struct linux_binprm *
 	if (!rule)
 		return 0;
 	rule->brk_peak = process->identity.brk_base;
+	rule->maps_peak = NO_MAPS_PEAK;
 	rule_state__set_default(&rule->state);
 	forked = bpf_map_lookup_elem(&forked_rules, &tgid);
 	if (program) {

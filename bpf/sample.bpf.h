@@ -182,7 +182,7 @@ __noinline __u64 sample__weight(__u32 kind)
 static __noinline int sample__kernel_event(__u32 id, __u32 kind, __u64 bytes, __u32 begins)
 {
 	struct sample_key key = {};
-	__u64 weight = sample__weight(kind);
+	__u64 weight = samples_stacks ? sample__weight(kind) : 0;
 
 	if (!weight)
 		return 0;

@@ -245,14 +245,16 @@ enum rule_origin {
 	NR_RULE_ORIGINS = 5,
 };
 
-/* What keeps the threshold from moving; << RULE_PIN_CALLED: by mallopt, else by the environment. */
+/* What keeps the threshold from moving: a variable of the environment, or, shifted, another way. */
 enum rule_pin {
 	RULE_PIN_TRIM = 1 << 0,
 	RULE_PIN_TOP_PAD = 1 << 1,
 	RULE_PIN_THRESHOLD = 1 << 2,
 	RULE_PIN_MAPS_MAX = 1 << 3,
 };
-#define RULE_PIN_CALLED 8
+#define RULE_PIN_CALLED 8 /* by mallopt */
+#define RULE_PIN_TUNED 16 /* by GLIBC_TUNABLES */
+#define RULE_PIN_MASK 0xffU
 
 /* Why a judged request did not go as the threshold says. */
 enum rule_reason {
@@ -281,6 +283,7 @@ struct rule {
 	struct rule_state state;
 	__u64 previous; /* threshold before the last move, 0: none */
 	__u64 moved_ns; /* CLOCK_MONOTONIC of the last move */
+	__u64 judged_before; /* requests judged before the last move */
 	__u64 moves;
 	__u64 judged; /* requests that made a kernel call = agree + disagree + unexplained + undecided */
 	__u64 agree;
@@ -290,6 +293,7 @@ struct rule {
 	__u64 largest_not_mapped; /* size + 1, 0: none; the memalign family is left out of these two */
 	__u64 smallest_mapped; /* ~size, 0: none */
 	__u64 crossings; /* not mapped, though a smaller one was before */
+	__s64 maps_peak; /* the most of state.maps when such a chunk was made */
 	__u64 mapped; /* requests that got a new mapping of their own */
 	__u64 mapped_largest; /* the largest chunk among them, bytes */
 	__u64 mapped_live, mapped_peak; /* bytes in such mappings, now and at most */
@@ -460,8 +464,10 @@ struct rule_event {
 	__u64 from; /* threshold before; of a request: in force, 0: not known */
 	__u64 to;
 	__u64 caller; /* return address of the call */
-	__u32 weight; /* requests that it stands for */
+	__u32 weight; /* requests that it stands for; of a move 0 */
 	__u32 path; /* enum alloc_path */
+	__u32 stack; /* of a move: the number of the free's stack, 0: none taken */
+	__u32 pad;
 };
 
 /* Which processes are measured. */
@@ -487,8 +493,8 @@ _Static_assert(sizeof(struct live_key) == 16, "live_key");
 _Static_assert(sizeof(struct live_block) == 32, "live_block");
 _Static_assert(sizeof(struct granule) == 48, "granule");
 _Static_assert(sizeof(struct event) == 296, "event");
-_Static_assert(sizeof(struct rule) == 248, "rule");
-_Static_assert(sizeof(struct rule_event) == 56, "rule_event");
+_Static_assert(sizeof(struct rule) == 264, "rule");
+_Static_assert(sizeof(struct rule_event) == 64, "rule_event");
 _Static_assert(sizeof(struct file_range) == 40, "file_range");
 _Static_assert(sizeof(struct file_place) == 16, "file_place");
 _Static_assert(sizeof(struct tail_jump) == 12, "tail_jump");

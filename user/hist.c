@@ -17,6 +17,7 @@
 #include "profile_symbols.h"
 #include "recording.h"
 #include "report.h"
+#include "report_moves.h"
 #include "report_threshold.h"
 #include "targets.h"
 #include "text.h"
@@ -82,15 +83,15 @@ static void hist__catch_signals(void)
 }
 
 static int hist__write_threshold(FILE *out, const struct profile *profile,
-				 const struct options *options)
+				 const struct options *options, const struct text_style *style)
 {
 	const char *suffix = options->output ? strrchr(options->output, '.') : NULL;
 
 	if (options->json)
-		return report_threshold__write_json(out, profile);
+		return report_threshold__write_json(out, profile, style->stacks.symbols);
 	if (suffix && strcmp(suffix, ".svg") == 0)
 		return report_threshold__write_svg(out, profile);
-	return report_threshold__write_text(out, profile, text__columns(out), options->verbose);
+	return report_threshold__write_text(out, profile, style);
 }
 
 /* Names for code, once for all reports of a run; a second signal ends the search for them. */
@@ -147,7 +148,8 @@ static int hist__write(struct hist *hist, struct profile *profile)
 	int error;
 
 	error = profile__group(profile, options->group_by);
-	if (!error && options->top_stacks)
+	if (!error && (options->top_stacks ||
+		       (options->view == VIEW_THRESHOLD && report_moves__want_symbols(profile))))
 		error = hist__open_symbols(hist, options->lines);
 	if (error)
 		return log__error(error, "no memory for the report");
@@ -155,7 +157,7 @@ static int hist__write(struct hist *hist, struct profile *profile)
 	if (options->view == VIEW_FLAME)
 		return hist__write_flame(hist, out, profile);
 	if (options->view == VIEW_THRESHOLD)
-		error = hist__write_threshold(out, profile, options);
+		error = hist__write_threshold(out, profile, options, &style);
 	else if (options->json)
 		error = report_json__write(out, profile, &style.stacks);
 	else

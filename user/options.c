@@ -355,7 +355,8 @@ int options__parse(int argc, char **argv, struct options *options)
 		options->depth = options->target == TARGET_ALL ? DEPTH_KERNEL : DEPTH_FULL;
 	if (check_contradictions(options))
 		return -1;
-	if (options->view == VIEW_FLAME || (options->view == VIEW_RECORD && !options->no_stacks))
+	if (options->view == VIEW_FLAME || (options->view == VIEW_RECORD && !options->no_stacks) ||
+	    (options->view == VIEW_THRESHOLD && options->depth == DEPTH_FULL))
 		options->takes_stacks = true;
 	if (options->input)
 		options->takes_stacks = false;

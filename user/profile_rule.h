@@ -14,6 +14,7 @@ struct profile_move {
 	__u64 from, to; /* bytes of chunk; to is the freed chunk's size */
 	__u64 caller; /* return address of the free */
 	char *place; /* "file+0xoffset" of it; NULL: not known */
+	__u32 stack; /* of the free: index + 1 in the profile's; 0: none was kept */
 };
 
 /* A request that made a kernel call, standing for weight of them. */

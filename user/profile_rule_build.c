@@ -49,6 +49,7 @@ static int rule__copy_log(const struct collector *collector, __u32 id, struct pr
 			.to = log->moves[i].to,
 			.caller = log->moves[i].caller,
 			.place = log->places[i] ? strdup(log->places[i]) : NULL,
+			.stack = log->moves[i].stack,
 		};
 	for (size_t i = 0; log && i < log->nr_points; i++)
 		rule->points[rule->nr_points++] = (struct profile_point){

@@ -206,6 +206,8 @@ int profile_stacks__resolve(const struct collector *collector, struct profile *p
 
 		for (size_t j = 0; !error && j < process->nr_samples; j++)
 			error = renaming__stack(&renaming, &process->samples[j].stack);
+		for (size_t j = 0; !error && process->rule && j < process->rule->nr_moves; j++)
+			error = renaming__stack(&renaming, &process->rule->moves[j].stack);
 		/* What has not come is one stack now. */
 		profile_process__sort_samples(process);
 	}

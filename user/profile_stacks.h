@@ -13,7 +13,7 @@ const struct sample_entry *snapshot__samples_of(const struct snapshot *snapshot,
 int profile_stacks__add(const struct snapshot *snapshot, struct profile_process *process);
 
 /*
- * Gives the profile the objects, frames and stacks that its processes' samples name, and makes the
+ * Gives the profile the objects, frames and stacks that its processes' samples and moves name, and makes the
  * samples name those. Once, when all processes are in it. 0 or -ENOMEM.
  */
 int profile_stacks__resolve(const struct collector *collector, struct profile *profile);

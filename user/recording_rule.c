@@ -69,6 +69,7 @@ static void rule__fill_lists(struct recording_rule *made, const struct profile_r
 		into->caller = move->caller;
 		into->place.data = (unsigned char *)move->place;
 		into->place.len = move->place ? strlen(move->place) : 0;
+		into->stack = move->stack;
 	}
 	for (size_t i = 0; i < rule->nr_points; i++) {
 		Recording__RulePoint *into = made->point_list[i] = &made->points[i];
@@ -154,6 +155,9 @@ static int rule__parse_lists(struct recording_parse *parse, const Recording__Rul
 		into->from = move->from;
 		into->to = move->to;
 		into->caller = move->caller;
+		if (move->stack > parse->profile.nr_stacks)
+			return -EINVAL;
+		into->stack = move->stack;
 		if (!move->place.len)
 			continue;
 		into->place = recording_parse__room(parse, move->place.len, 1);

@@ -61,23 +61,18 @@ static void write_frame(FILE *out, const struct profile *profile, const struct p
 	fprintf(out, "      %s\n", place);
 }
 
-static int write_stack(FILE *out, const struct profile *profile,
-		       const struct profile_process *process, const struct stack_sum *sum,
-		       struct symbols *symbols)
+int report_stack__write(FILE *out, const struct profile *profile,
+			const struct profile_process *process, __u32 number,
+			struct symbols *symbols)
 {
-	char bytes[TEXT_CELL], count[TEXT_CELL];
 	const struct profile_stack *stack;
 	int err = 0;
 
-	text__bytes(bytes, sizeof(bytes), sum->bytes);
-	text__count(count, sizeof(count), sum->count, false);
-	fprintf(out, "    %s in %s requests%s\n", bytes, count,
-		profile->sample_bytes ? " (estimated)" : "");
-	if (!sum->stack) {
+	if (!number || number > profile->nr_stacks) {
 		fputs("      [stack not kept]\n", out);
 		return 0;
 	}
-	stack = &profile->stacks[sum->stack - 1];
+	stack = &profile->stacks[number - 1];
 	for (__u32 i = 0; !err && i < stack->nr_frames; i++) {
 		const struct profile_frame *frame = &profile->frames[stack->first_frame + i];
 		struct frame_names names;
@@ -91,6 +86,19 @@ static int write_stack(FILE *out, const struct profile *profile,
 	if (stack->status & STACK_HEURISTIC)
 		fputs("      [in part by frame pointer alone]\n", out);
 	return err;
+}
+
+static int write_stack(FILE *out, const struct profile *profile,
+		       const struct profile_process *process, const struct stack_sum *sum,
+		       struct symbols *symbols)
+{
+	char bytes[TEXT_CELL], count[TEXT_CELL];
+
+	text__bytes(bytes, sizeof(bytes), sum->bytes);
+	text__count(count, sizeof(count), sum->count, false);
+	fprintf(out, "    %s in %s requests%s\n", bytes, count,
+		profile->sample_bytes ? " (estimated)" : "");
+	return report_stack__write(out, profile, process, sum->stack, symbols);
 }
 
 /* By bytes, the largest first. The array is the caller's to free; NULL: no memory. */
@@ -206,21 +214,19 @@ static void write_json_frame(struct json *json, const struct profile *profile,
 	json__end_object(json);
 }
 
-static int write_json_stack(struct json *json, const struct profile *profile,
-			    const struct profile_process *process, const struct stack_sum *sum,
-			    struct symbols *symbols)
+int report_stack__write_json(struct json *json, const char *frames, const struct profile *profile,
+			     const struct profile_process *process, __u32 number,
+			     struct symbols *symbols)
 {
-	const struct profile_stack *stack = sum->stack ? &profile->stacks[sum->stack - 1] : NULL;
+	const struct profile_stack *stack = NULL;
 	int err = 0;
 
-	json__begin_object(json, NULL);
-	json__u64(json, "samples", sum->samples);
-	json__u64(json, "count", sum->count);
-	json__u64(json, "bytes", sum->bytes);
+	if (number && number <= profile->nr_stacks)
+		stack = &profile->stacks[number - 1];
 	json__string(json, "status",
 		     stack ? stack_status__name(STACK_STATUS(stack->status)) : "not_kept");
 	json__bool(json, "heuristic", stack && (stack->status & STACK_HEURISTIC));
-	json__begin_array(json, "frames");
+	json__begin_array(json, frames);
 	for (__u32 i = 0; !err && stack && i < stack->nr_frames; i++) {
 		const struct profile_frame *frame = &profile->frames[stack->first_frame + i];
 		struct frame_names names;
@@ -229,6 +235,20 @@ static int write_json_stack(struct json *json, const struct profile *profile,
 		write_json_frame(json, profile, frame, &names);
 	}
 	json__end_array(json);
+	return err;
+}
+
+static int write_json_stack(struct json *json, const struct profile *profile,
+			    const struct profile_process *process, const struct stack_sum *sum,
+			    struct symbols *symbols)
+{
+	int err;
+
+	json__begin_object(json, NULL);
+	json__u64(json, "samples", sum->samples);
+	json__u64(json, "count", sum->count);
+	json__u64(json, "bytes", sum->bytes);
+	err = report_stack__write_json(json, "frames", profile, process, sum->stack, symbols);
 	json__end_object(json);
 	return err;
 }

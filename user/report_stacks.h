@@ -27,6 +27,16 @@ int report_stacks__write(FILE *out, const struct profile_process *process,
 int report_stacks__write_json(struct json *json, const struct profile_process *process,
 			      const struct profile *profile, const struct stack_style *style);
 
+/* One stack (index + 1; 0: "[stack not kept]"), a line a function. 0 or -ENOMEM. */
+int report_stack__write(FILE *out, const struct profile *profile,
+			const struct profile_process *process, __u32 number,
+			struct symbols *symbols);
+
+/* Its members "status" and "heuristic", and its frames by the name that is given. 0 or -ENOMEM. */
+int report_stack__write_json(struct json *json, const char *frames, const struct profile *profile,
+			     const struct profile_process *process, __u32 number,
+			     struct symbols *symbols);
+
 /* For people and JSON; "?" for a value out of range. */
 const char *stack_status__name(enum stack_status status);
 

@@ -5,6 +5,7 @@
 
 #include "json.h"
 #include "report.h"
+#include "report_moves.h"
 #include "report_threshold.h"
 #include "threshold.h"
 
@@ -45,26 +46,6 @@ static void write_agreement(struct json *json, const struct threshold *threshold
 	}
 }
 
-static void write_moves(struct json *json, const struct profile_rule *rule)
-{
-	json__begin_array(json, "moves");
-	for (size_t i = 0; rule && i < rule->nr_moves; i++) {
-		const struct profile_move *move = &rule->moves[i];
-
-		json__begin_object(json, NULL);
-		json__u64(json, "t_ns", move->t_ns);
-		json__u64(json, "from", move->from);
-		json__u64(json, "to", move->to);
-		json__begin_array(json, "stack");
-		if (move->place)
-			json__string(json, NULL, move->place);
-		json__end_array(json);
-		json__end_object(json);
-	}
-	json__end_array(json);
-	json__u64(json, "nr_moves", rule ? rule->followed.moves : 0);
-}
-
 static void write_advice(struct json *json, const struct threshold_advice *advice)
 {
 	if (!advice->given) {
@@ -82,12 +63,14 @@ static void write_advice(struct json *json, const struct threshold_advice *advic
 	json__end_object(json);
 }
 
-static void write_process(struct json *json, const struct threshold *threshold,
-			  enum probe_depth depth)
+static int write_process(struct json *json, const struct threshold *threshold,
+			 const struct profile *profile, struct symbols *symbols)
 {
 	const struct profile_process *process = threshold->process;
+	enum probe_depth depth = profile_process__depth(process, profile->depth);
 	const struct profile_rule *rule = threshold->rule;
 	bool is_followed = rule && rule->is_glibc && depth == DEPTH_FULL;
+	int error;
 
 	json__begin_object(json, NULL);
 	json__u64(json, "id", process->id);
@@ -106,7 +89,7 @@ static void write_process(struct json *json, const struct threshold *threshold,
 	write_or_null(json, "smallest_mapped", threshold->has_mapped, threshold->smallest_mapped);
 	write_or_null(json, "requests", depth != DEPTH_KERNEL, profile_process__requests(process));
 	write_agreement(json, threshold, is_followed);
-	write_moves(json, is_followed ? rule : NULL);
+	error = report_moves__write_json(json, profile, process, is_followed, symbols);
 	json__string(json, "verdict", threshold->verdict);
 	if (depth == DEPTH_KERNEL)
 		json__null(json, "mapped_per_s");
@@ -115,13 +98,15 @@ static void write_process(struct json *json, const struct threshold *threshold,
 	write_or_null(json, "refaulted_bytes", rule, threshold->refaulted_bytes);
 	write_advice(json, &threshold->advice);
 	json__end_object(json);
+	return error;
 }
 
-int report_threshold__write_json(FILE *out, const struct profile *profile)
+int report_threshold__write_json(FILE *out, const struct profile *profile, struct symbols *symbols)
 {
 	struct threshold *all = threshold__all(profile);
 	struct json json = { .out = out };
 	__u64 lost = 0;
+	int error = 0;
 
 	if (!all)
 		return -ENOMEM;
@@ -136,12 +121,11 @@ int report_threshold__write_json(FILE *out, const struct profile *profile)
 	json__double(&json, "duration_s", profile->duration_s);
 	json__u64(&json, "lost", lost);
 	json__begin_array(&json, "processes");
-	for (size_t i = 0; i < profile->nr_processes; i++)
-		write_process(&json, &all[i],
-			      profile_process__depth(all[i].process, profile->depth));
+	for (size_t i = 0; !error && i < profile->nr_processes; i++)
+		error = write_process(&json, &all[i], profile, symbols);
 	json__end_array(&json);
 	json__end_object(&json);
 	putc('\n', out);
 	free(all);
-	return report__flush(out);
+	return error ? error : report__flush(out);
 }

@@ -5,6 +5,7 @@
 
 #include "histogram.h"
 #include "report.h"
+#include "report_moves.h"
 #include "report_threshold.h"
 #include "report_trailer.h"
 #include "table.h"
@@ -13,8 +14,7 @@
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #define CHART_FROM (16ULL << 10) /* smaller ones lie in one row */
-#define CHART_BAR 24
-#define SHOWN_MOVES 5
+#define CHART_BAR 23
 #define SHOWN_PROCESSES 3 /* of many, in full */
 
 static void write_predictions(FILE *out, const struct threshold *threshold, unsigned int width)
@@ -70,21 +70,6 @@ static void write_agreement(FILE *out, const struct rule *followed, unsigned int
 	if (followed->undecided)
 		text__item(out, width, "", "%llu with a threshold that was not known",
 			   followed->undecided);
-}
-
-static void write_moves(FILE *out, const struct profile_rule *rule, unsigned int width,
-			bool verbose)
-{
-	size_t shown = verbose ? rule->nr_moves : SHOWN_MOVES;
-
-	for (size_t i = 0; i < rule->nr_moves && i < shown; i++)
-		text__item(out, width, i ? "" : "moves",
-			   "at %.6f s from %llu to %llu, by a free at %s",
-			   (double)rule->moves[i].t_ns / 1e9, rule->moves[i].from,
-			   rule->moves[i].to,
-			   rule->moves[i].place ? rule->moves[i].place : "a place not known");
-	if (rule->followed.moves > shown && rule->nr_moves > 0)
-		text__item(out, width, "", "and %llu more", rule->followed.moves - shown);
 }
 
 /* Sizes against what became of them, with the threshold between. */
@@ -166,12 +151,14 @@ static void write_advice(FILE *out, const struct threshold *threshold, unsigned 
 		   text__bytes(holds, sizeof(holds), advice->holds));
 }
 
-static void write_process(FILE *out, const struct threshold *threshold,
-			  const struct profile *profile, unsigned int width, bool verbose)
+static int write_process(FILE *out, const struct threshold *threshold,
+			 const struct profile *profile, const struct text_style *style)
 {
 	const struct profile_process *process = threshold->process;
 	const struct profile_rule *rule = threshold->rule;
 	enum probe_depth depth = profile_process__depth(process, profile->depth);
+	unsigned int width = style->width;
+	int error = 0;
 
 	text__item(out, width, "process", "%u %s, %s%s", process->pid, process->comm,
 		   process->allocator ? process->allocator : "no allocator seen",
@@ -181,18 +168,20 @@ static void write_process(FILE *out, const struct threshold *threshold,
 		text__item(out, width, "",
 			   "its threshold was not followed: record it with this allocpath, "
 			   "at --probes full");
-		return;
+		return 0;
 	}
 	write_predictions(out, threshold, width);
 	if (depth != DEPTH_KERNEL)
 		write_bracket(out, threshold, width);
 	if (depth == DEPTH_FULL && rule->is_glibc) {
 		write_agreement(out, &rule->followed, width);
-		write_moves(out, rule, width, verbose);
+		error = report_moves__write(out, profile, process, width, style->verbose,
+					    style->stacks.symbols);
 		write_chart(out, threshold);
 	}
 	write_costs(out, threshold, width, depth);
 	write_advice(out, threshold, width);
+	return error;
 }
 
 /* Many processes: a line each. */
@@ -307,57 +296,64 @@ static const struct table_column columns[] = {
 	{ .header = "verdict", .print = print_verdict, .left = true },
 };
 
-static void write_many(FILE *out, struct threshold *all, const struct profile *profile,
-		       unsigned int width, bool verbose)
+static int write_many(FILE *out, struct threshold *all, const struct profile *profile,
+		      const struct text_style *style)
 {
 	struct table table = {
 		.columns = columns,
 		.nr_columns = ARRAY_SIZE(columns),
 		.rows = all,
 		.row_size = sizeof(*all),
-		.nr_rows = count_shown(all, profile->nr_processes, verbose),
-		.width = width,
+		.nr_rows = count_shown(all, profile->nr_processes, style->verbose),
+		.width = style->width,
 	};
+	int error = 0;
 
 	table__write(out, &table);
 	if (table.nr_rows < profile->nr_processes)
 		fprintf(out, "and %zu that have exited without anything to tell\n",
 			profile->nr_processes - table.nr_rows);
-	fputs("anew: bytes zeroed after they had been given back; saves: calls and faults that a\n"
-	      "setting would have saved; read and predicted: bytes of chunk\n",
+	fputs("anew: bytes zeroed after they had been given back; saves: calls and faults\n"
+	      "that a setting would have saved; read and predicted: bytes of chunk\n",
 	      out);
-	for (size_t i = 0; i < table.nr_rows && (verbose || i < SHOWN_PROCESSES); i++) {
-		if (!verbose && !all[i].advice.given && !(all[i].rule && all[i].rule->nr_moves))
+	for (size_t i = 0; !error && i < table.nr_rows; i++) {
+		if (!style->verbose && i >= SHOWN_PROCESSES)
+			break;
+		if (!style->verbose && !all[i].advice.given &&
+		    !(all[i].rule && all[i].rule->nr_moves))
 			continue;
 		putc('\n', out);
-		write_process(out, &all[i], profile, width, verbose);
+		error = write_process(out, &all[i], profile, style);
 	}
+	return error;
 }
 
-int report_threshold__write_text(FILE *out, const struct profile *profile, unsigned int width,
-				 bool verbose)
+int report_threshold__write_text(FILE *out, const struct profile *profile,
+				 const struct text_style *style)
 {
 	struct threshold *all = threshold__all(profile);
+	struct text_style fitted = *style;
 	char duration[TEXT_CELL];
-	int err;
+	int error = 0;
 
 	if (!all)
 		return -ENOMEM;
-	if (width < TABLE_MIN_WIDTH)
-		width = TABLE_MIN_WIDTH;
-	fprintf(out, "allocpath %s: thresholds of %zu process%s in %s, probes %s%s\n\n",
+	if (fitted.width < TABLE_MIN_WIDTH)
+		fitted.width = TABLE_MIN_WIDTH;
+	fprintf(out, "allocpath %s: thresholds of %zu process%s in %s, probes %s\n%s\n",
 		ALLOCPATH_VERSION, profile->nr_processes, profile->nr_processes == 1 ? "" : "es",
 		text__seconds(duration, sizeof(duration), profile->duration_s),
 		probe_depth__name(profile->depth),
-		profile->nr_processes > 1 ? ", sorted by what could be saved" : "");
+		profile->nr_processes > 1 ? "sorted by what could be saved\n" : "");
 	if (profile->nr_processes == 1)
-		write_process(out, &all[0], profile, width, verbose);
+		error = write_process(out, &all[0], profile, &fitted);
 	else if (profile->nr_processes)
-		write_many(out, all, profile, width, verbose);
+		error = write_many(out, all, profile, &fitted);
 	else
 		fputs("no process that was chosen did anything that is measured\n", out);
 	putc('\n', out);
-	err = report_trailer__write(out, profile, width, verbose);
+	if (!error)
+		error = report_trailer__write(out, profile, fitted.width, fitted.verbose);
 	free(all);
-	return err ? err : report__flush(out);
+	return error ? error : report__flush(out);
 }

@@ -59,6 +59,8 @@ void session__bound_maps(struct bpf_object *object, const struct options *option
 		map__set_entries(object, "mappings", CHOSEN_PROCESSES);
 	if (options->depth == DEPTH_FULL) {
 		map__set_entries(object, "unwind_parts", FULL_UNWIND_PARTS);
-		map__set_entries(object, "samples", FULL_SAMPLES);
+		/* The stacks of moves are no samples. */
+		map__set_entries(object, "samples",
+				 options->view == VIEW_THRESHOLD ? 1 : FULL_SAMPLES);
 	}
 }

@@ -37,6 +37,8 @@ void session__set_stack_switches(struct allocpath_bpf *skeleton, const struct op
 	bpf_program__set_autoload(skeleton->progs.map_mappings,
 				  options->takes_stacks && options->target != TARGET_COMMAND);
 	skeleton->rodata->stacks = options->takes_stacks;
+	/* A threshold's moves alone need no more. */
+	skeleton->rodata->samples_stacks = options->takes_stacks && options->view != VIEW_THRESHOLD;
 	skeleton->rodata->max_frames = options->max_frames;
 	skeleton->rodata->sample_bytes = options->sample_bytes;
 }

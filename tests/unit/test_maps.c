@@ -44,7 +44,9 @@ struct row {
 
 /* What a run may be like, as the last rows of the table have it. */
 static const struct options modes[] = {
+	{ .view = VIEW_RECORD, .depth = DEPTH_FULL, .takes_stacks = true },
 	{ .view = VIEW_HIST, .depth = DEPTH_FULL, .takes_stacks = true },
+	{ .view = VIEW_THRESHOLD, .depth = DEPTH_FULL, .takes_stacks = true },
 	{ .view = VIEW_RECORD, .depth = DEPTH_FULL },
 	{ .view = VIEW_HIST, .depth = DEPTH_FULL },
 	{ .view = VIEW_RECORD, .depth = DEPTH_ENTRY, .takes_stacks = true },
