@@ -16,15 +16,21 @@
 #define WIDTH 960
 #define HEIGHT 540
 #define LEFT 84
-#define RIGHT 24
+#define RIGHT 36
 #define TOP 78
 #define BOTTOM 56
-#define TICKS 6
+#define TICKS 8 /* at most */
+#define VERDICT_CHARACTERS 120 /* that fit a line */
 
-static const char *const colours[NR_PATHS] = {
-	[PATH_POOL] = "#888888", [PATH_ARENA] = "#8e5fb3", [PATH_BRK] = "#1f77b4",
-	[PATH_MMAP] = "#d95f02", [PATH_REMAP] = "#2a9d57",
-};
+/* By the light or the dark that the reader prefers. */
+static const char style[] =
+	"<style>svg{background:#fff;fill:#222}.grid{stroke:#e3e3e3}.quiet{fill:#666}"
+	".pool{fill:#888}.arena{fill:#7b4fa3}.brk{fill:#1f77b4}.mmap{fill:#d95f02}"
+	".remap{fill:#2a9d57}circle{fill-opacity:.55}.key{fill-opacity:1}"
+	".line{fill:none;stroke:#111;stroke-width:2}"
+	"@media(prefers-color-scheme:dark){svg{background:#16181c;fill:#e4e6ea}"
+	".grid{stroke:#33373d}.quiet{fill:#9aa0a8}.arena{fill:#b48be0}.brk{fill:#5aaeea}"
+	".mmap{fill:#ff9a4d}.remap{fill:#4fd08a}.line{stroke:#fff}}</style>\n";
 
 struct drawing {
 	FILE *out;
@@ -32,6 +38,7 @@ struct drawing {
 	const struct profile_rule *rule;
 	double duration_s;
 	double low, high; /* log2 of sizes */
+	__u64 of_path[NR_PATHS]; /* points */
 };
 
 static double drawing__x(const struct drawing *drawing, double seconds)
@@ -62,29 +69,50 @@ static void drawing__fit(struct drawing *drawing)
 	drawing->high = fmin(high, 63);
 }
 
+/* 1, 2 or 5 times a power of ten, so that at most TICKS fit. */
+static double drawing__step(const struct drawing *drawing)
+{
+	double step = pow(10, floor(log10(drawing->duration_s / TICKS)));
+
+	if (drawing->duration_s / step > 5 * TICKS)
+		return 10 * step;
+	if (drawing->duration_s / step > 2 * TICKS)
+		return 5 * step;
+	return drawing->duration_s / step > TICKS ? 2 * step : step;
+}
+
 static void drawing__axes(const struct drawing *drawing)
 {
-	FILE *out = drawing->out;
 	int step = drawing->high - drawing->low > 16 ? 2 : 1;
+	double seconds = drawing__step(drawing);
+	FILE *out = drawing->out;
 	char text[TEXT_CELL];
 
 	for (int power = (int)drawing->low; power <= (int)drawing->high; power += step) {
 		double y = drawing__y(drawing, pow(2, power));
 
-		fprintf(out, "<line x1='%d' y1='%.1f' x2='%d' y2='%.1f' stroke='#e3e3e3'/>\n", LEFT,
-			y, WIDTH - RIGHT, y);
+		fprintf(out, "<line class='grid' x1='%d' y1='%.1f' x2='%d' y2='%.1f'/>\n", LEFT, y,
+			WIDTH - RIGHT, y);
 		fprintf(out, "<text x='%d' y='%.1f' text-anchor='end'>%s</text>\n", LEFT - 8, y + 4,
 			text__bytes(text, sizeof(text), 1ULL << power));
 	}
-	for (int i = 0; i <= TICKS; i++) {
-		double seconds = drawing->duration_s * i / TICKS;
+	for (int i = 0; i <= TICKS && i * seconds <= drawing->duration_s; i++) {
+		double x = drawing__x(drawing, i * seconds);
 
-		fprintf(out, "<text x='%.1f' y='%d' text-anchor='middle'>%s</text>\n",
-			drawing__x(drawing, seconds), HEIGHT - BOTTOM + 20,
-			i ? text__seconds(text, sizeof(text), seconds) : "0");
+		fprintf(out, "<line class='grid' x1='%.1f' y1='%d' x2='%.1f' y2='%d'/>\n", x,
+			HEIGHT - BOTTOM, x, HEIGHT - BOTTOM + 5);
+		if (i && seconds >= 1)
+			snprintf(text, sizeof(text), "%.0f s", i * seconds);
+		else if (i && seconds >= 1e-3)
+			snprintf(text, sizeof(text), "%.0f ms", i * seconds * 1e3);
+		else
+			snprintf(text, sizeof(text), i ? "%.0f us" : "0", i * seconds * 1e6);
+		fprintf(out, "<text x='%.1f' y='%d' text-anchor='middle'>%s</text>\n", x,
+			HEIGHT - BOTTOM + 20, text);
 	}
 	fprintf(out,
-		"<text x='%d' y='%d' text-anchor='middle'>time since the start of the run</text>\n",
+		"<text class='quiet' x='%d' y='%d' text-anchor='middle'>time since the start of "
+		"the run</text>\n",
 		(LEFT + WIDTH - RIGHT) / 2, HEIGHT - 12);
 }
 
@@ -107,32 +135,64 @@ static void drawing__head(const struct drawing *drawing, __u64 nr_drawn, __u64 n
 
 	drawing__name(process->comm, name, sizeof(name));
 	drawing__name(drawing->threshold->verdict, verdict, sizeof(verdict));
+	if (strlen(verdict) > VERDICT_CHARACTERS)
+		memcpy(verdict + VERDICT_CHARACTERS - 3, "...", 4);
 	fprintf(out,
-		"<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%d' "
-		"viewBox='0 0 %d %d' font-family='sans-serif' font-size='12' fill='#222'>\n",
-		WIDTH, HEIGHT, WIDTH, HEIGHT);
-	fprintf(out, "<rect width='%d' height='%d' fill='#ffffff'/>\n", WIDTH, HEIGHT);
+		"<svg xmlns='http://www.w3.org/2000/svg' width='100%%' height='100%%' "
+		"viewBox='0 0 %d %d' font-family='sans-serif' font-size='12'>\n%s",
+		WIDTH, HEIGHT, style);
 	fprintf(out,
 		"<text x='%d' y='24' font-size='16'>%u %s: requests that made a kernel call"
 		"</text>\n",
 		LEFT, process->pid, name);
-	fprintf(out, "<text x='%d' y='43'>threshold %s; %llu of %llu requests drawn%s</text>\n",
-		LEFT, verdict, nr_drawn, nr_judged,
-		nr_drawn < nr_judged ? " (all of the first 512, then ever fewer)" : "");
+	fprintf(out, "<text x='%d' y='43'>threshold %s</text>\n", LEFT, verdict);
 	for (int path = PATH_ARENA; path < NR_PATHS; path++) {
+		if (!drawing->of_path[path])
+			continue;
 		fprintf(out,
-			"<circle cx='%d' cy='59' r='4' fill='%s'/>"
+			"<circle class='%s key' cx='%d' cy='59' r='4'/>"
 			"<text x='%d' y='63'>%s</text>\n",
-			x + 4, colours[path], x + 13, path__name(path));
-		x += 76;
+			path__name(path), x + 4, x + 13, path__name(path));
+		x += 66;
 	}
 	fprintf(out,
-		"<line x1='%d' y1='59' x2='%d' y2='59' stroke='#c00000' stroke-width='2'/>"
+		"<line class='line' x1='%d' y1='59' x2='%d' y2='59'/>"
 		"<text x='%d' y='63'>threshold</text>\n",
 		x, x + 22, x + 28);
+	fprintf(out,
+		"<text class='quiet' x='%d' y='63' text-anchor='end'>%llu of %llu requests "
+		"drawn%s</text>\n",
+		WIDTH - RIGHT, nr_drawn, nr_judged,
+		nr_drawn < nr_judged ? ": all of the first 512, then ever fewer" : "");
 }
 
-/* Chunks are 8 to 23 bytes longer than requests, less than the line is wide. */
+/* The most frequent path first: what is rare lies above it. */
+static void drawing__points(struct drawing *drawing)
+{
+	const struct profile_rule *rule = drawing->rule;
+	bool drawn[NR_PATHS] = {};
+
+	for (int turn = 0; turn < NR_PATHS; turn++) {
+		int next = -1;
+
+		for (int path = 0; path < NR_PATHS; path++)
+			if (!drawn[path] &&
+			    (next < 0 || drawing->of_path[path] > drawing->of_path[next]))
+				next = path;
+		drawn[next] = true;
+		for (size_t i = 0; i < rule->nr_points; i++) {
+			const struct profile_point *point = &rule->points[i];
+
+			if (point->path != (__u32)next)
+				continue;
+			fprintf(drawing->out, "<circle class='%s' cx='%.1f' cy='%.1f' r='2.5'/>\n",
+				path__name(next), drawing__x(drawing, (double)point->t_ns / 1e9),
+				drawing__y(drawing, (double)point->size));
+		}
+	}
+}
+
+/* Below the points. Chunks are 8 to 23 bytes longer than requests, less than the line is wide. */
 static void drawing__threshold(const struct drawing *drawing)
 {
 	const struct profile_rule *rule = drawing->rule;
@@ -141,8 +201,7 @@ static void drawing__threshold(const struct drawing *drawing)
 
 	if (!drawing->threshold->is_predicted || !at)
 		return;
-	fprintf(out, "<path fill='none' stroke='#c00000' stroke-width='2' d='M%d %.1f", LEFT,
-		drawing__y(drawing, (double)at));
+	fprintf(out, "<path class='line' d='M%d %.1f", LEFT, drawing__y(drawing, (double)at));
 	for (size_t i = 0; i < rule->nr_moves; i++)
 		fprintf(out, " H%.1f V%.1f", drawing__x(drawing, (double)rule->moves[i].t_ns / 1e9),
 			drawing__y(drawing, (double)rule->moves[i].to));
@@ -178,17 +237,13 @@ int report_threshold__write_svg(FILE *out, const struct profile *profile)
 	drawing.rule = rule = drawing.threshold->rule;
 	drawing.duration_s = profile->duration_s > 0 ? profile->duration_s : 1;
 	drawing__fit(&drawing);
+	for (size_t i = 0; i < rule->nr_points; i++)
+		if (rule->points[i].path < NR_PATHS)
+			drawing.of_path[rule->points[i].path]++;
 	drawing__head(&drawing, rule->nr_points, rule->followed.judged);
 	drawing__axes(&drawing);
-	for (size_t i = 0; i < rule->nr_points; i++) {
-		const struct profile_point *point = &rule->points[i];
-
-		fprintf(out, "<circle cx='%.1f' cy='%.1f' r='2.5' fill='%s' fill-opacity='0.6'/>\n",
-			drawing__x(&drawing, (double)point->t_ns / 1e9),
-			drawing__y(&drawing, (double)point->size),
-			colours[point->path < NR_PATHS ? point->path : PATH_POOL]);
-	}
 	drawing__threshold(&drawing);
+	drawing__points(&drawing);
 	fputs("</svg>\n", out);
 	free(all);
 	return report__flush(out);
