@@ -13,8 +13,8 @@ const struct sample_entry *snapshot__samples_of(const struct snapshot *snapshot,
 int profile_stacks__add(const struct snapshot *snapshot, struct profile_process *process);
 
 /*
- * Gives the profile the objects, frames and stacks that its processes' samples and moves name, and makes the
- * samples name those. Once, when all processes are in it. 0 or -ENOMEM.
+ * Gives the profile the objects, frames and stacks that its samples and moves name, and makes the
+ * two name those. Once, when all processes are in it. 0 or -ENOMEM.
  */
 int profile_stacks__resolve(const struct collector *collector, struct profile *profile);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,14 +44,19 @@ void rule_state__default(struct rule_state *state)
 }
 
 static void state__set(struct rule_state *state, const struct setting *setting, const char *value,
-		       size_t length)
+		       size_t length, unsigned int how)
 {
 	char text[MAX_VALUE + 1];
+	__u64 number;
 
 	snprintf(text, sizeof(text), "%.*s", (int)(length < MAX_VALUE ? length : MAX_VALUE), value);
-	*(__u64 *)((char *)state + setting->field) = strtoull(text, NULL, 0);
+	number = strtoull(text, NULL, 0);
+	/* An int of its own bounds; glibc leaves what is out of them alone. */
+	if (setting->pin == RULE_PIN_MAPS_MAX && number > INT_MAX)
+		return;
+	*(__u64 *)((char *)state + setting->field) = number;
 	state->high = state->low;
-	state->pins |= setting->pin;
+	state->pins |= setting->pin << how;
 }
 
 /* "name=value:name=value" */
@@ -62,7 +68,8 @@ static void state__read_tunables(struct rule_state *state, const char *list)
 		for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
 			if (name < length && strlen(settings[i].tunable) == name &&
 			    !strncmp(list, settings[i].tunable, name))
-				state__set(state, &settings[i], list + name + 1, length - name - 1);
+				state__set(state, &settings[i], list + name + 1, length - name - 1,
+					   RULE_PIN_TUNED);
 		list += length + (list[length] != 0);
 	}
 }
@@ -79,9 +86,9 @@ static bool state__read_variable(struct rule_state *state, const char *variable)
 
 		if (strncmp(variable, settings[i].variable, length) || variable[length] != '=')
 			continue;
-		if (!(state->pins & settings[i].pin))
+		if (!(state->pins & settings[i].pin << RULE_PIN_TUNED))
 			state__set(state, &settings[i], variable + length + 1,
-				   strlen(variable + length + 1));
+				   strlen(variable + length + 1), 0);
 		return true;
 	}
 	return false;

@@ -4,15 +4,7 @@
 #include <string.h>
 
 #include "threshold.h"
-
-#define PAGE_BYTES 4096ULL
-#define TOP_PAD (128ULL << 10)
-#define GROWTH_BYTES (132ULL << 10) /* by which the break grows for small blocks */
-#define MOST_DYNAMIC (32ULL << 20)
-
-/* Below these no setting is worth its line. */
-#define LEAST_CALLS 200
-#define LEAST_BYTES (4ULL << 20)
+#include "threshold_advice.h"
 
 static const struct {
 	const char *name;
@@ -35,16 +27,6 @@ static __u64 allocator__initial(const char *allocator)
 static __u64 less(__u64 from, __u64 taken)
 {
 	return from > taken ? from - taken : 0;
-}
-
-/* The next power of two that is larger. */
-static __u64 power_above(__u64 value)
-{
-	__u64 power = PAGE_BYTES;
-
-	while (power <= value && power < 1ULL << 62)
-		power *= 2;
-	return power;
 }
 
 static void threshold__find_bracket(struct threshold *threshold, enum probe_depth depth)
@@ -74,20 +56,26 @@ static void threshold__find_bracket(struct threshold *threshold, enum probe_dept
 	}
 }
 
+/* What pins it, in the words that set it. */
 static const char *pins__name(__u32 pins, char *text, size_t size)
 {
-	static const char *const names[] = { "TRIM_THRESHOLD", "TOP_PAD", "MMAP_THRESHOLD",
-					     "MMAP_MAX" };
+	static const char *const names[][4] = {
+		{ "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_THRESHOLD_",
+		  "MALLOC_MMAP_MAX_" },
+		{ "mallopt(M_TRIM_THRESHOLD)", "mallopt(M_TOP_PAD)", "mallopt(M_MMAP_THRESHOLD)",
+		  "mallopt(M_MMAP_MAX)" },
+		{ "glibc.malloc.trim_threshold", "glibc.malloc.top_pad",
+		  "glibc.malloc.mmap_threshold", "glibc.malloc.mmap_max" },
+	};
+	static const int shifts[] = { 0, RULE_PIN_CALLED, RULE_PIN_TUNED };
 	size_t used = 0;
 
 	*text = 0;
-	for (int called = 0; called < 2; called++)
+	for (int how = 0; how < 3; how++)
 		for (int i = 0; i < 4; i++)
-			if (pins & (1U << i << called * RULE_PIN_CALLED) && used < size)
-				used += (size_t)snprintf(text + used, size - used,
-							 called ? "%smallopt(M_%s)" :
-								  "%sMALLOC_%s_",
-							 used ? ", " : "", names[i]);
+			if (pins & (1U << i << shifts[how]) && used < size)
+				used += (size_t)snprintf(text + used, size - used, "%s%s",
+							 used ? ", " : "", names[how][i]);
 	return text;
 }
 
@@ -176,84 +164,23 @@ static __u64 process__own_touched(const struct profile_process *process)
 }
 
 /* What was touched beyond the most that there ever was at once has been touched again. */
-static void threshold__find_refaults(struct threshold *threshold, enum probe_depth depth,
-				     __u64 *mapped, __u64 *broken)
+static void threshold__find_refaults(struct threshold *threshold, enum probe_depth depth)
 {
 	const struct process_counters *counters = &threshold->process->counters;
 	const struct profile_rule *rule = threshold->rule;
 
-	*mapped = *broken = 0;
 	if (!rule || threshold->process->members > 1)
 		return;
-	*broken = less(counters->growth_touched_bytes, rule->heap_peak);
+	threshold->heap_refaulted = less(counters->growth_touched_bytes, rule->heap_peak);
 	if (depth == DEPTH_FULL)
-		*mapped =
+		threshold->mapped_refaulted =
 			less(process__own_touched(threshold->process), rule->followed.mapped_peak);
-	threshold->refaulted_bytes = *mapped + *broken;
+	threshold->refaulted_bytes = threshold->mapped_refaulted + threshold->heap_refaulted;
 	/* At depth kernel nobody knows whose a mapping is: what is not resident was given back. */
 	if (depth == DEPTH_KERNEL && rule->resident_anon)
 		threshold->refaulted_bytes = less(counters->first_touch_bytes, rule->resident_anon);
-	if (threshold->refaulted_bytes < *broken)
-		threshold->refaulted_bytes = *broken;
-}
-
-static void advice__set(struct threshold_advice *advice, const struct rule_state *state,
-			__u64 mmap_threshold, __u64 trim_threshold)
-{
-	bool called = state->pins >> RULE_PIN_CALLED;
-	size_t used = 0;
-
-	/* What the program sets itself overrides the environment. */
-	if (mmap_threshold)
-		used = (size_t)snprintf(advice->setting, THRESHOLD_TEXT,
-					called ? "mallopt(M_MMAP_THRESHOLD, %llu), " :
-						 "MALLOC_MMAP_THRESHOLD_=%llu ",
-					mmap_threshold);
-	snprintf(advice->setting + used, THRESHOLD_TEXT - used,
-		 called ? "mallopt(M_TRIM_THRESHOLD, %llu)" : "MALLOC_TRIM_THRESHOLD_=%llu",
-		 trim_threshold);
-	advice->given = true;
-}
-
-/*
- * Mappings made and given back again and again: a threshold above the largest of them keeps them
- * in the heap, as long as the break is not lowered between. The break to and fro: a trim threshold
- * above its swing keeps it up. What is needed once for the most at once stays.
- */
-static void threshold__advise(struct threshold *threshold, enum probe_depth depth, __u64 mapped,
-			      __u64 broken)
-{
-	const struct profile_rule *rule = threshold->rule;
-	struct threshold_advice *advice = &threshold->advice;
-	__u64 mmap_threshold = 0, need, calls;
-	const struct rule *followed;
-	bool raises;
-
-	if (!rule || !rule->is_glibc || threshold->process->members > 1)
-		return;
-	followed = &rule->followed;
-	need = rule->heap_peak / GROWTH_BYTES + 1;
-	calls = less(followed->brk_growths + followed->brk_trims, need);
-	if (!followed->brk_trims)
-		calls = 0; /* it only grew */
-	raises = depth == DEPTH_FULL && followed->mapped_released && followed->mapped_largest &&
-		 (2 * followed->mapped_released >= LEAST_CALLS || mapped >= LEAST_BYTES);
-	if (raises) {
-		mmap_threshold = power_above(followed->mapped_largest);
-		calls += less(followed->mapped + followed->mapped_released,
-			      followed->mapped_peak / followed->mapped_largest + 1);
-	} else if (threshold->is_predicted && threshold->predicted != threshold->initial) {
-		/* A trim threshold that is set pins the other, which would have moved. */
-		mmap_threshold = threshold->predicted;
-	}
-	if (calls < LEAST_CALLS && (raises ? mapped : 0) + broken < LEAST_BYTES)
-		return;
-	advice->calls = calls;
-	advice->bytes = (raises ? mapped : 0) + (followed->brk_trims ? broken : 0);
-	advice->faults = advice->bytes / PAGE_BYTES;
-	advice->holds = rule->heap_peak + (raises ? followed->mapped_peak : 0);
-	advice__set(advice, &followed->state, mmap_threshold,
-		    power_above(advice->holds + 2 * TOP_PAD));
+	if (threshold->refaulted_bytes < threshold->heap_refaulted)
+		threshold->refaulted_bytes = threshold->heap_refaulted;
 }
 
 void threshold__of(struct threshold *threshold, const struct profile_process *process,
@@ -261,7 +188,6 @@ void threshold__of(struct threshold *threshold, const struct profile_process *pr
 {
 	enum probe_depth depth = profile_process__depth(process, profile->depth);
 	const struct profile_rule *rule = process->rule;
-	__u64 mapped, broken;
 
 	memset(threshold, 0, sizeof(*threshold));
 	threshold->process = process;
@@ -281,9 +207,9 @@ void threshold__of(struct threshold *threshold, const struct profile_process *pr
 					 rule->followed.mapped :
 					 process->counters.paths[PATH_MMAP].count) /
 			profile->duration_s;
-	threshold__find_refaults(threshold, depth, &mapped, &broken);
+	threshold__find_refaults(threshold, depth);
 	threshold__say(threshold, depth);
-	threshold__advise(threshold, depth, mapped, broken);
+	threshold__advise(threshold, depth);
 }
 
 static int threshold__compare(const void *left, const void *right)

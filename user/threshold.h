@@ -27,6 +27,8 @@ struct threshold {
 	__u64 largest_not_mapped, smallest_mapped; /* requests, bytes */
 	double mapped_per_s;
 	__u64 refaulted_bytes; /* zeroed again where memory that was given back was touched anew */
+	__u64 mapped_refaulted,
+		heap_refaulted; /* of them in mappings of requests, in the break's heap */
 	char verdict[THRESHOLD_TEXT];
 	struct threshold_advice advice;
 };

@@ -198,6 +198,59 @@ def recorded(context):
     fail_if(thresholds.judged_all(process))
 
 
+THRASHING = {
+    # environment of the first run, arguments of thrash, words of the setting
+    "variable": ({"MALLOC_MMAP_THRESHOLD_": "131072"}, "map 400", "MALLOC_MMAP_THRESHOLD_="),
+    "tunable": ({"GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=131072"}, "map 400",
+                "GLIBC_TUNABLES=glibc.malloc.mmap_threshold="),
+    "mallopt": ({}, "-o -3 131072 map 400", "mallopt(M_MMAP_THRESHOLD, "),
+    "no_moving": ({"MALLOC_TOP_PAD_": "131072"}, "mixed 600", "MALLOC_MMAP_THRESHOLD_="),
+    "mixed": ({}, "mixed 2000", "MALLOC_TRIM_THRESHOLD_="),
+    "sawtooth": ({}, "lifo 1", "MALLOC_TRIM_THRESHOLD_="),
+    "sawtooths": ({}, "lifo 3", "MALLOC_TRIM_THRESHOLD_="),
+    "fifo": ({}, "fifo 8", "MALLOC_TRIM_THRESHOLD_="),
+}
+
+
+@each(THRASHING)
+def advice(context, case):
+    """The advice's setting, applied, saves the calls, faults and bytes that it said, by strace."""
+    environment, words, setting = case
+    command = [program("thrash"), *words.split()]
+    document = thresholds.run(context, command=command, environment=environment)
+    told = next(one for one in document["processes"] if one["comm"] == "thrash")["advice"]
+    if not told or setting not in told["setting"]:
+        raise Failure(f"the advice is {told}")
+    before = thresholds.costs(context, command, environment)
+    after = thresholds.costs(context, *thresholds.applied(command, environment, told["setting"]))
+    wrong = []
+    for what, least in {"calls": 40, "faults": 100}.items():
+        saved = before[what] - after[what]
+        if abs(saved - told["saves"][what]) > max(saved / 4, least):
+            wrong.append(f"{what}: {before[what]} before, {after[what]} after, so {saved} are "
+                         f"saved, not {told['saves'][what]}")
+    if told["saves"]["bytes"] // 4096 != told["saves"]["faults"]:
+        wrong.append(f"{told['saves']}")
+    fail_if(wrong, told["setting"])
+
+
+CALM = {
+    "grows": "calm 1",
+    "moves": "map 400",  # the first free moves the threshold: the rest comes from the heap
+    "once": "fifo 1",
+}
+
+
+@each(CALM)
+def no_advice(context, words):
+    """A program that no setting would help gets none."""
+    document = thresholds.run(context, command=[program("thrash"), *words.split()])
+    process = next(one for one in document["processes"] if one["comm"] == "thrash")
+    if process["advice"] is not None:
+        raise Failure(f"advice {process['advice']}")
+    fail_if(thresholds.judged_all(process))
+
+
 def _real_programs(context):
     source = context.file("t.c")
     with open(source, "w", encoding="utf-8") as file:

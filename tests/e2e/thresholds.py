@@ -127,3 +127,31 @@ def judged_all(process):
     if parts != process["judged"]:
         wrong.append(f"{process['comm']}: {process['judged']} judged, {parts} by their ends")
     return wrong
+
+
+def costs(context, command, environment):
+    """Its memory system calls by strace, and the page faults that it counts itself."""
+    need("strace")
+    trace = context.file("trace")
+    calls = "trace=brk,mmap,munmap,mremap,madvise,mprotect"
+    tracer = context.start(["strace", "-f", "-qq", "-o", trace, "-e", calls, *command],
+                           environment=environment)
+    if context.finish(tracer):
+        raise Failure(f"{command} has failed under strace", context.stderr_of(tracer)[-500:])
+    faults = re.search(r"^faults (\d+)$", context.stderr_of(tracer), re.MULTILINE)
+    with open(trace, encoding="utf-8") as lines:
+        return {"calls": len(lines.readlines()), "faults": int(faults.group(1))}
+
+
+def applied(command, environment, setting):
+    """(command, environment) with the setting of an advice: variables, or options of thrash."""
+    if "mallopt" not in setting:
+        return command, {**environment, **dict(one.split("=", 1) for one in setting.split())}
+    numbers = {"M_TRIM_THRESHOLD": "-1", "M_MMAP_THRESHOLD": "-3"}
+    options = [command[0]]
+    for name, value in re.findall(r"mallopt\((\w+), (\d+)\)", setting):
+        options += ["-o", numbers[name], value]
+    at = 1
+    while command[at] == "-o":
+        at += 3
+    return [*options, *command[at:]], environment
