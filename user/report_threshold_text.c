@@ -25,11 +25,11 @@ static void write_predictions(FILE *out, const struct threshold *threshold, unsi
 	if (threshold->is_predicted)
 		snprintf(predicted, sizeof(predicted), "%llu", threshold->predicted);
 	if (rule && rule->is_read)
-		snprintf(read, sizeof(read), "%llu%s", rule->read_threshold,
+		snprintf(read, sizeof(read), "read %llu%s", rule->read_threshold,
 			 threshold->is_predicted && threshold->predicted != rule->read_threshold ?
 				 ", which differs" :
 				 "");
-	text__item(out, width, "threshold", "default %llu, predicted %s, read %s (bytes of chunk)",
+	text__item(out, width, "threshold", "default %llu, predicted %s, %s (bytes of chunk)",
 		   threshold->initial, predicted, read);
 	if (threshold->is_predicted)
 		text__item(out, width, "", "trim threshold %llu", threshold->trim_threshold);
