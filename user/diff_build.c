@@ -9,6 +9,9 @@
 /* Standard deviations in half an interval of 95 %. */
 #define DEVIATIONS_95 1.96
 
+/* Of one stack, below 2^64: a recording may claim anything. */
+#define MOST_WIDTH 1e18
+
 /*
  * Bytes of one stack's mappings, or of its faults, differ in size by no bound that is known: as much
  * as if sizes were exponential. Requests of a class are alike within 12.5 %.
@@ -242,7 +245,8 @@ static int take_stack(struct flame_sink *sink, __u32 node, const struct stack_ro
 	self->is_sampled |= is_request ? diff->profiles[at->side]->sample_bytes ||
 						 at->process->is_estimated :
 					 row->samples != row->count;
-	flame_tree__add(&diff->tree, node, (__u64)(value / diff->units[SIDE_B] + 0.5));
+	flame_tree__add(&diff->tree, node,
+			(__u64)fmin(value / diff->units[SIDE_B] + 0.5, MOST_WIDTH));
 	return 0;
 }
 

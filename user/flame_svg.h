@@ -15,7 +15,7 @@ struct flame_changes {
 	int (*step)(const struct flame_changes *changes, __u32 node);
 	/* In the tooltip in place of value and share; one line. */
 	void (*tell)(const struct flame_changes *changes, __u32 node, char *text, size_t size);
-	const char *const *steps; /* in the legend, from 1 on: "below 5 %" */
+	const char *const *steps; /* in the legend, from 1 on, behind a sign: " up to 5 %" */
 };
 
 struct flame_picture {

@@ -14,8 +14,8 @@ struct diff_changes {
 
 /* Change over the larger of both: from here on it is the next step. */
 static const double step_from[FLAME_CHANGE_STEPS] = { 0, 0.05, 0.2, 0.5 };
-static const char *const step_names[FLAME_CHANGE_STEPS] = { "below 5 %", "5 to 20 %", "20 to 50 %",
-							    "50 % and up" };
+static const char *const step_names[FLAME_CHANGE_STEPS] = { " up to 5 %", " 5 to 20 %",
+							    " 20 to 50 %", " over 50 %" };
 
 static int change__step(const struct flame_changes *changes, __u32 node)
 {

@@ -9,12 +9,15 @@
 #include "table.h"
 #include "text.h"
 
+/* Below 2^64, as what is converted has to be. */
+#define MOST 1.8e19
+
 #define MIN_WIDTH 110 /* figures, intervals and a name */
 
 const char *report_diff__value(char *text, size_t size, const struct diff *diff,
 			       const struct diff_style *style, double value, bool sign)
 {
-	__u64 amount = (__u64)(fabs(value) + 0.5);
+	__u64 amount = (__u64)fmin(fabs(value) + 0.5, MOST);
 	char plain[TEXT_CELL];
 
 	if (flame_value__is_bytes(diff->settings.by))
