@@ -7,6 +7,7 @@
 #include "diff.h"
 #include "doctor.h"
 #include "hist.h"
+#include "ledger_view.h"
 #include "log.h"
 #include "options.h"
 #include "validate.h"
@@ -33,6 +34,8 @@ static int run_with_options(int argc, char **argv)
 		status = diff__run(&options);
 	else if (options.view == VIEW_VALIDATE)
 		status = validate__run(&options);
+	else if (options.view == VIEW_LEDGER)
+		status = ledger_view__run(&options);
 	else
 		status = hist__run(&options);
 	options__free(&options);
@@ -48,6 +51,7 @@ static const struct command_row command_rows[] = {
 	{ "diff", "what two recordings differ in, and what only seems so", run_with_options },
 	{ "validate", "twelve statements about malloc, put to the test on this host",
 	  run_with_options },
+	{ "ledger", "what the reference allocator has counted of itself", run_with_options },
 	{ "doctor", "what this kernel, these rights and this host allow", run_with_options },
 };
 

@@ -313,7 +313,8 @@ static int parse_expect(const struct given *given)
 #define FLAME (1U << VIEW_FLAME)
 #define VALIDATE (1U << VIEW_VALIDATE)
 #define DIFF (1U << VIEW_DIFF)
-#define ALL (HIST | RECORD | DOCTOR | THRESHOLD | FLAME | VALIDATE | DIFF)
+#define LEDGER (1U << VIEW_LEDGER)
+#define ALL (HIST | RECORD | DOCTOR | THRESHOLD | FLAME | VALIDATE | DIFF | LEDGER)
 #define MEASURES .views = HIST | RECORD | THRESHOLD | FLAME, .live = 1
 
 const struct option_row option_rows[] = {
@@ -414,7 +415,7 @@ const struct option_row option_rows[] = {
 	  .parse = parse_allocator, .views = VALIDATE },
 	{ "expect", 0, "C.KEY=N", "expect another value, to see that a wrong one is noticed",
 	  .parse = parse_expect, .views = VALIDATE },
-	{ .heading = "Report:", .views = HIST | DOCTOR | THRESHOLD | VALIDATE },
+	{ .heading = "Report:", .views = HIST | DOCTOR | THRESHOLD | VALIDATE | LEDGER },
 	{ .heading = "Recording:", .views = RECORD },
 	{ "group-by", 0, "KEY", "a row for each pid (default), comm, exe or cgroup",
 	  .parse = parse_group_by, .views = HIST },
@@ -428,9 +429,9 @@ const struct option_row option_rows[] = {
 	{ "json", 0, NULL, "JSON, with every process; one document a line", SWITCH(json),
 	  .views = HIST },
 	{ "json", 0, NULL, "JSON, for programs", SWITCH(json),
-	  .views = DOCTOR | THRESHOLD | VALIDATE },
+	  .views = DOCTOR | THRESHOLD | VALIDATE | LEDGER },
 	{ NULL, 'o', "FILE", "the report goes to FILE instead of stdout", .parse = parse_output,
-	  .views = HIST | DOCTOR | VALIDATE },
+	  .views = HIST | DOCTOR | VALIDATE | LEDGER },
 	{ NULL, 'o', "FILE",
 	  "the report goes to FILE; as FILE.svg it is a drawing of\n"
 	  "sizes against time",

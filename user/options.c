@@ -28,7 +28,7 @@
 static const char *const view_names[] = {
 	[VIEW_HIST] = "hist",		[VIEW_RECORD] = "record", [VIEW_DOCTOR] = "doctor",
 	[VIEW_THRESHOLD] = "threshold", [VIEW_FLAME] = "flame",	  [VIEW_VALIDATE] = "validate",
-	[VIEW_DIFF] = "diff",
+	[VIEW_DIFF] = "diff",		[VIEW_LEDGER] = "ledger",
 };
 
 /* One row of help: "  -v, --verbose         text", the text's lines below each other. */
@@ -110,6 +110,11 @@ static void print_help(enum view view)
 			"Compares two files of allocpath record: by process, path, size class and stack,\n"
 			"each with how sure its change is. What sampling could make is not significant.\n"
 			"Needs no rights. FILE.svg is a picture of what B has more of, and less.\n",
+		[VIEW_LEDGER] =
+			"Usage: allocpath ledger FILE|PID [OPTION...]\n\n"
+			"Shows what the reference allocator, librefalloc, has counted of itself, without\n"
+			"any probe: FILE is what REFALLOC=ledger=FILE has it write, PID a process that\n"
+			"runs with it. A file whose name is a number is given as ./NUMBER.\n",
 	};
 
 	printf("%s", intros[view]);
@@ -127,6 +132,8 @@ static void print_help(enum view view)
 	else if (view == VIEW_VALIDATE)
 		printf("\nExit status: 0; 1 where a value is not as expected, or for allocpath's own\n"
 		       "failures; 2 for wrong usage.\n");
+	else if (view == VIEW_LEDGER)
+		printf("\nExit status: 0; 1 where there is no ledger to read; 2 for wrong usage.\n");
 	else if (view == VIEW_DOCTOR)
 		printf("\nExit status: 0, whatever is missing; 1 where the report cannot be written.\n");
 	else
@@ -140,10 +147,10 @@ struct getopt_tables {
 	struct option names[MAX_OPTIONS + 1];
 };
 
-/* Claims, or recordings, stand beside its options. */
+/* Claims, recordings, or a ledger stand beside its options. */
 static bool takes_words(enum view view)
 {
-	return view == VIEW_VALIDATE || view == VIEW_DIFF;
+	return view == VIEW_VALIDATE || view == VIEW_DIFF || view == VIEW_LEDGER;
 }
 
 /* "+": options end at the first word that is none; ":": messages are ours. */
@@ -235,6 +242,16 @@ static int parse_options(int argc, char **argv, struct options *options)
 	return 0;
 }
 
+static int parse_ledger(int argc, char **argv, struct options *options)
+{
+	if (optind == argc)
+		return log__error(-1, "ledger needs one to read: give its FILE, or a PID");
+	if (optind + 1 < argc)
+		return log__error(-1, "'%s' is a second ledger: give one", argv[optind + 1]);
+	options->ledger = argv[optind];
+	return 0;
+}
+
 /* What follows the options: nothing, or "--" and a command. */
 static int parse_command(int argc, char **argv, struct options *options)
 {
@@ -247,6 +264,8 @@ static int parse_command(int argc, char **argv, struct options *options)
 		options->is_live = true;
 		return options__set_target(options, TARGET_COMMAND);
 	}
+	if (options->view == VIEW_LEDGER)
+		return parse_ledger(argc, argv, options);
 	if (optind < argc && options->view == VIEW_VALIDATE) {
 		options->claims = argv + optind;
 		return 0;

@@ -23,6 +23,7 @@ enum view {
 	VIEW_FLAME,
 	VIEW_VALIDATE,
 	VIEW_DIFF,
+	VIEW_LEDGER,
 	NR_VIEWS,
 };
 
@@ -50,6 +51,7 @@ struct options {
 	__u64 min_size, max_size; /* of the requests that are counted, inclusive */
 	enum group_by group_by;
 	enum sort_key sort;
+	const char *ledger; /* of VIEW_LEDGER: a file, or a process's number */
 	char **claims; /* of VIEW_VALIDATE, ends in NULL; NULL: all */
 	const char *allocator; /* of VIEW_VALIDATE; NULL: glibc */
 	const char *expect; /* of VIEW_VALIDATE: "CLAIM.KEY=VALUE", another expectation */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "json.h"
 #include "profile.h"
 #include "report_stacks.h"
 #include "sort.h"
@@ -27,6 +28,9 @@ int report_text__write(FILE *out, const struct profile *profile, const struct te
 
 /* One document on one line, schema 1. stacks: of each process; NULL: none. */
 int report_json__write(FILE *out, const struct profile *profile, const struct stack_style *stacks);
+
+/* The keys of a process's object that an allocator knows of itself: requests to system calls. */
+void report_json__write_counts(struct json *json, const struct profile_process *process);
 
 /* 0, or a negative errno when anything written since the stream was opened went astray. */
 static inline int report__flush(FILE *out)

@@ -170,9 +170,6 @@ static void write_requests(struct json *json, const struct profile_process *proc
 		json__null(json, "requests");
 		json__null(json, "paths");
 		json__null(json, "sizes");
-		json__null(json, "orphans");
-		json__null(json, "internal");
-		json__null(json, "mallopt_calls");
 		return;
 	}
 	json__begin_object(json, "requests");
@@ -184,6 +181,18 @@ static void write_requests(struct json *json, const struct profile_process *proc
 	json__end_object(json);
 	write_paths(json, process);
 	write_sizes(json, process);
+}
+
+/* What the allocator itself does not count. */
+static void write_inner(struct json *json, const struct profile_process *process,
+			enum probe_depth depth)
+{
+	if (depth == DEPTH_KERNEL) {
+		json__null(json, "orphans");
+		json__null(json, "internal");
+		json__null(json, "mallopt_calls");
+		return;
+	}
 	json__u64(json, "orphans", process->counters.orphans);
 	json__u64(json, "internal", process->counters.internal);
 	json__u64(json, "mallopt_calls", process->counters.mallopt_calls);
@@ -364,6 +373,13 @@ static void write_touched(struct json *json, const struct profile_process *proce
 	json__end_array(json);
 }
 
+void report_json__write_counts(struct json *json, const struct profile_process *process)
+{
+	write_requests(json, process, DEPTH_FULL);
+	write_blocks(json, process, DEPTH_FULL);
+	write_syscalls(json, &process->counters);
+}
+
 static int write_process(struct json *json, const struct profile_process *process,
 			 const struct profile *profile, const struct stack_style *stacks)
 {
@@ -374,6 +390,7 @@ static int write_process(struct json *json, const struct profile_process *proces
 	write_identity(json, process);
 	json__string(json, "requests_why", profile_process__why_unprobed(process));
 	write_requests(json, process, depth);
+	write_inner(json, process, depth);
 	write_blocks(json, process, depth);
 	write_syscalls(json, &process->counters);
 	write_faults(json, process, depth);

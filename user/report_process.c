@@ -167,6 +167,17 @@ void report_process__write_histograms(FILE *out, const struct profile_process *p
 	process_tables__first_touches(out, process, depth, width);
 }
 
+void report_process__write_counts(FILE *out, const struct profile_process *process,
+				  unsigned int width)
+{
+	write_requests(out, process, width);
+	process_tables__requests(out, process, width);
+	process_tables__paths(out, process, width);
+	putc('\n', out);
+	write_blocks(out, process, width);
+	write_calls(out, &process->counters, width);
+}
+
 void report_process__write(FILE *out, const struct profile_process *process,
 			   const struct profile *profile, unsigned int width)
 {

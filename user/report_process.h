@@ -13,4 +13,8 @@ void report_process__write(FILE *out, const struct profile_process *process,
 void report_process__write_histograms(FILE *out, const struct profile_process *process,
 				      const struct profile *profile, unsigned int width);
 
+/* What an allocator knows of itself: requests, paths, releases and its kernel calls. */
+void report_process__write_counts(FILE *out, const struct profile_process *process,
+				  unsigned int width);
+
 #endif

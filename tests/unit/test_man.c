@@ -76,7 +76,7 @@ static int set_up(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 	static char *const commands[] = { "hist",  "record",   "doctor", "threshold",
-					  "flame", "validate", "diff" };
+					  "flame", "validate", "diff",	 "ledger" };
 	char line[512];
 	FILE *file;
 	int saved;
