@@ -22,7 +22,7 @@ import sys
 import tempfile
 
 import tools
-from cost import PATTERNS, PROGRAMS, PYTHON, REFALLOC, SQL, Command, cost, kernel_calls
+from cost import PATTERNS, PYTHON, REFALLOC, SQL, Command, cost, kernel_calls
 
 POLICIES = ("hybrid", "mmap", "brk")
 
@@ -46,10 +46,13 @@ def retained_bytes(command, policy, directory):
     """Held less asked for, at the program's end; exact."""
     ledger = os.path.join(directory, "ledger")
     cost(command, REFALLOC, REFALLOC=f"policy={policy},ledger={ledger}")
-    said = subprocess.run([os.path.join(PROGRAMS, "refalloc_held"), ledger], check=True,
-                          stdout=subprocess.PIPE, text=True).stdout
-    held, in_use = (int(word) for word in said.split())
-    return held - in_use
+    said = json.loads(subprocess.run([tools.ALLOCPATH, "ledger", ledger, "--json"], check=True,
+                                     stdout=subprocess.PIPE).stdout)
+    calls = said["syscalls"]
+    held = (calls["brk"]["grown_bytes"] - calls["brk"]["shrunk_bytes"]
+            + calls["mmap"]["anon_bytes"] - calls["munmap"]["bytes"]
+            + calls["mremap"]["grown_bytes"] - calls["mremap"]["shrunk_bytes"])
+    return held - said["live"]["bytes"]
 
 
 def measure(command, rounds, directory):
