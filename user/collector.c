@@ -13,12 +13,16 @@
 #include "options.h"
 #include "profile_build.h"
 #include "profile_calls.h"
+#include "profile_estimate.h"
 #include "rule_settings.h"
 #include "profile_stacks.h"
 
 /* For the tables of what runs already, before measuring begins: most are there by then. */
 #define TABLES_WAIT_MS 3000
-#include "profile_estimate.h"
+
+/* Between two looks at the tables. */
+#define LEAST_PAUSE_MS 50
+#define MOST_PAUSE_MS 400
 
 /* Listed once for each program. */
 static int collector__refuse_32bit(struct collector *collector, const struct event *event)
@@ -250,20 +254,45 @@ static int collector__make_room(struct collector *collector)
 	return 0;
 }
 
-int collector__poll(struct collector *collector, int timeout_ms)
+int collector__pause_ms(const struct collector *collector)
+{
+	return collector->pause_ms ? collector->pause_ms : LEAST_PAUSE_MS;
+}
+
+/*
+ * Tables fill without waking anybody, so they are looked at now and then. The last quarter of the
+ * smallest one, of granules, lasts the longest pause at 80,000 new mappings a second.
+ */
+static void collector__pace(struct collector *collector, int nr_events)
+{
+	struct session *session = &collector->session;
+	__u64 filled = session__nr_granules(session) + session__nr_live_blocks(session) +
+		       session__nr_size_rows(session) + session__nr_samples(session) +
+		       session__last_id(session);
+
+	if (nr_events || filled != collector->nr_filled)
+		collector->pause_ms = LEAST_PAUSE_MS;
+	else if (collector->pause_ms < MOST_PAUSE_MS)
+		collector->pause_ms = 2 * collector__pause_ms(collector);
+	collector->nr_filled = filled;
+}
+
+int collector__poll(struct collector *collector, int timeout_ms, int wake_fd)
 {
 	struct pollfd waits[] = {
 		{ .fd = ring_buffer__epoll_fd(collector->ring), .events = POLLIN },
 		{ .fd = unwinder__fd(&collector->unwinder), .events = POLLIN },
+		{ .fd = wake_fd, .events = POLLIN },
 	};
 	int error;
 
-	if (poll(waits, 2, timeout_ms) < 0 && errno != EINTR)
+	if (poll(waits, 3, timeout_ms) < 0 && errno != EINTR)
 		return -errno;
 	/* Not only when woken: new stacks wake nobody until there are many. */
 	error = ring_buffer__consume(collector->ring);
 	if (error < 0 && error != -EINTR)
 		return error;
+	collector__pace(collector, error);
 	unwinder__work(&collector->unwinder);
 	return collector__make_room(collector);
 }

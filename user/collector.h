@@ -57,6 +57,8 @@ struct collector {
 	struct profile_process *folded; /* exited processes that made room, one an exe */
 	size_t nr_folded;
 	__u64 nr_released; /* slots given back */
+	__u64 nr_filled; /* table elements, when they were last looked at */
+	int pause_ms; /* 0: not polled yet */
 	__u64 start_ns, end_ns; /* CLOCK_MONOTONIC; end 0: still running */
 	__u64 trap_ns;
 	char *detached_why;
@@ -71,8 +73,14 @@ int collector__open(struct collector *collector, const struct options *options);
  */
 int collector__prepare_stacks(struct collector *collector);
 
-/* Takes in events for up to timeout_ms, and makes room where tables run full. */
-int collector__poll(struct collector *collector, int timeout_ms);
+/*
+ * Waits for events for up to timeout_ms or until wake_fd can be read, takes them in, and makes room
+ * where tables run full.
+ */
+int collector__poll(struct collector *collector, int timeout_ms, int wake_fd);
+
+/* How long the next poll may wait at most: longer and longer while nothing comes. */
+int collector__pause_ms(const struct collector *collector);
 
 /* Traps taken so far. */
 __u64 collector__traps(const struct collector *collector);

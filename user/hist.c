@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +18,12 @@
 #include "report.h"
 #include "report_moves.h"
 #include "report_threshold.h"
+#include "signals.h"
 #include "targets.h"
 #include "text.h"
 
 #define EXIT_WITH_COMMAND 125
-#define POLL_MS 50
+#define WATCH_MS 50 /* between two looks at what tells nobody: targets, traps */
 #define NS_PER_MS 1000000ULL
 #define NS_PER_S 1000000000ULL
 
@@ -49,39 +49,6 @@ struct hist {
 	struct symbols *symbols; /* of a recording's callers */
 };
 
-static volatile sig_atomic_t stop_signal;
-static volatile sig_atomic_t stop_again; /* once more, while the report is made */
-
-static void hist__on_signal(int signal)
-{
-	if (stop_signal)
-		stop_again = 1;
-	stop_signal = signal;
-}
-
-/* SIGCHLD only wakes the poll. */
-static void hist__on_child(int signal)
-{
-	(void)signal;
-}
-
-static void hist__catch_signals(void)
-{
-	struct sigaction stop = { .sa_handler = hist__on_signal };
-	struct sigaction child = { .sa_handler = hist__on_child };
-	struct sigaction ignore = { .sa_handler = SIG_IGN };
-	struct sigaction hangup;
-
-	sigaction(SIGINT, &stop, NULL);
-	sigaction(SIGTERM, &stop, NULL);
-	/* Under nohup it stays ignored, for CMD too. */
-	if (!sigaction(SIGHUP, NULL, &hangup) && hangup.sa_handler != SIG_IGN)
-		sigaction(SIGHUP, &stop, NULL);
-	sigaction(SIGCHLD, &child, NULL);
-	/* A closed pipe is a write that fails, reported as such. */
-	sigaction(SIGPIPE, &ignore, NULL);
-}
-
 static int hist__write_threshold(FILE *out, const struct profile *profile,
 				 const struct options *options, const struct text_style *style)
 {
@@ -100,7 +67,7 @@ static int hist__open_symbols(struct hist *hist, bool lines)
 	const struct symbols_options options = {
 		.lines = lines,
 		.no_fetch = hist->options->view == VIEW_RECORD,
-		.cancel = &stop_again,
+		.cancel = signals__again(),
 	};
 
 	if (!hist->symbols)
@@ -247,6 +214,12 @@ static int hist__report(struct hist *hist)
 	return error;
 }
 
+static bool hist__is_guarded(const struct hist *hist)
+{
+	return hist->options->target == TARGET_ALL && hist->options->budget <= 0 &&
+	       !hist->collector.probes.detached && hist->collector.trap_ns;
+}
+
 /* Detaches the allocation probes of a host-wide run that costs the host too much. */
 static void hist__guard(struct hist *hist)
 {
@@ -255,8 +228,7 @@ static void hist__guard(struct hist *hist)
 	__u64 now_ns = clock__now_ns(), traps, cost_ns, most_ns;
 	unsigned int oldest;
 
-	if (hist->options->target != TARGET_ALL || hist->options->budget > 0 ||
-	    collector->probes.detached || !collector->trap_ns || now_ns < guard->next_ns)
+	if (!hist__is_guarded(hist) || now_ns < guard->next_ns)
 		return;
 	guard->next_ns = now_ns + 100 * NS_PER_MS;
 	traps = collector__traps(collector);
@@ -286,7 +258,7 @@ static bool hist__is_over(struct hist *hist, __u64 now_ns)
 {
 	const struct options *options = hist->options;
 
-	if (stop_signal)
+	if (signals__stopped())
 		return true;
 	if (options->duration_ns && now_ns >= hist->collector.start_ns + options->duration_ns)
 		return true;
@@ -318,6 +290,34 @@ static void progress__clear(const struct hist *hist)
 		fprintf(stderr, "\r%40s\r", "");
 }
 
+/* Rounded up: a poll that ends too early would be followed by others that do not wait at all. */
+static int timeout__until(int timeout_ms, __u64 at_ns, __u64 now_ns)
+{
+	__u64 left_ms = at_ns > now_ns ? (at_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS : 0;
+
+	return left_ms < (__u64)timeout_ms ? (int)left_ms : timeout_ms;
+}
+
+/* Until the next thing that has its time. */
+static int hist__timeout_ms(const struct hist *hist, __u64 next_report_ns)
+{
+	const struct options *options = hist->options;
+	const struct collector *collector = &hist->collector;
+	int timeout_ms = collector__pause_ms(collector);
+	__u64 now_ns = clock__now_ns();
+
+	if (timeout_ms > WATCH_MS && (options->target == TARGET_PIDS || hist__is_guarded(hist)))
+		timeout_ms = WATCH_MS;
+	if (options->duration_ns)
+		timeout_ms = timeout__until(timeout_ms, collector->start_ns + options->duration_ns,
+					    now_ns);
+	if (options->interval_ns)
+		timeout_ms = timeout__until(timeout_ms, next_report_ns, now_ns);
+	if (options->checkpoint_ns && hist->output.temporary)
+		timeout_ms = timeout__until(timeout_ms, hist->next_checkpoint_ns, now_ns);
+	return windows__due_ms(&collector->windows, timeout_ms);
+}
+
 static int hist__loop(struct hist *hist)
 {
 	const struct options *options = hist->options;
@@ -326,8 +326,9 @@ static int hist__loop(struct hist *hist)
 	int error = 0;
 
 	while (!error) {
-		error = collector__poll(&hist->collector,
-					windows__due_ms(&hist->collector.windows, POLL_MS));
+		error = collector__poll(&hist->collector, hist__timeout_ms(hist, next_ns),
+					signals__fd());
+		signals__read();
 		if (error)
 			return log__error(error, "the event ring cannot be read: %s",
 					  strerror(-error));
@@ -455,6 +456,13 @@ static int hist__run_from_file(struct hist *hist)
 	return error;
 }
 
+static int hist__catch_signals(void)
+{
+	int error = signals__catch();
+
+	return error ? log__error(error, "no descriptor for signals: %s", strerror(-error)) : 0;
+}
+
 int hist__run(const struct options *options)
 {
 	struct hist hist = { .options = options };
@@ -462,8 +470,7 @@ int hist__run(const struct options *options)
 
 	log__set_verbose(options->verbose);
 	if (options->input) {
-		hist__catch_signals();
-		return hist__run_from_file(&hist) ? 1 : 0;
+		return hist__catch_signals() || hist__run_from_file(&hist) ? 1 : 0;
 	}
 	error = targets__check(options);
 	if (!error && options->command) {
@@ -472,7 +479,8 @@ int hist__run(const struct options *options)
 		if (error)
 			log__error(error, "cannot fork: %s", strerror(-error));
 	}
-	hist__catch_signals();
+	if (!error)
+		error = hist__catch_signals();
 	if (!error)
 		error = output__open(&hist.output, options->output, options->interval_ns != 0);
 	if (!error)
