@@ -85,9 +85,10 @@ static void run__warn(const struct diff_run *run)
 	const struct symbols_stats *stats = symbols__stats(run->diff.symbols);
 
 	if (run->diff.has_stacks && stats->files_refused)
-		log__warning("%zu files of code are gone or were built anew: their functions have "
-			     "no names, and stacks with them are of one recording only",
-			     stats->files_refused);
+		log__warning(
+			"files of code that are gone or were built anew: %zu; their functions have "
+			"no names, and stacks with them are of one recording only",
+			stats->files_refused);
 }
 
 static int run__write(struct diff_run *run)
