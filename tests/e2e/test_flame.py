@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Flame: sums are the program's own, names are right, pictures open and can be worked with."""
 
-import json
 import os
 import re
 import shutil
@@ -71,24 +70,6 @@ def sums_are_the_programs(context, value):
     (truth,) = parse_truths(said)
     total, wanted = sum(row[1] for row in _folded(path)), truth["requests"][value]
     fail_if([] if total == wanted else [f"{total} {value}, the program made {wanted}"])
-
-
-@each({value: value for value in ("brk", "mmap", "faults", "touched")})
-def sums_are_the_kernels(context, value):
-    """The same run's report and flame differ in nothing: both are of one profile's totals."""
-    path, _ = _flame(context, "calls.json", WORK, "--by", value)
-    with open(path, encoding="utf-8") as file:
-        document = json.load(file)
-    report = context.measure(WORK, "entry").processes[0]
-    wanted = {
-        "brk": report["syscalls"]["brk"]["grown_bytes"],
-        "mmap": report["syscalls"]["mmap"]["anon_bytes"],
-        "faults": report["faults"]["total"],
-        "touched": report["faults"]["first_touch"]["bytes"],
-    }[value]
-    # another run of the program: its own layout decides a page or two
-    fail_if([] if abs(document["value"] - wanted) <= wanted * 0.1 + 8192 * (value != "faults") else
-            [f"{document['value']}, hist has {wanted}"])
 
 
 @test

@@ -114,6 +114,50 @@ def command(context, row):
     fail_if(found)
 
 
+# {sample type: the same as a value of flame}
+FLAMES = {
+    "alloc_objects/count": "count", "alloc_space/bytes": "bytes", "faults/count": "faults",
+    "touched_space/bytes": "touched", "grown_space/bytes": "brk", "mapped_space/bytes": "mmap",
+}
+
+
+def _flame(context, recording, name, *options):
+    path = context.file(name)
+    process = context.start([harness.ALLOCPATH, "flame", "-i", recording, "-o", path, *options])
+    if context.finish(process):
+        raise Failure(f"flame -i ended with {process.returncode}", context.stderr_of(process))
+    return path
+
+
+@each({
+    "kernel": ("kernel",), "entry": ("entry",), "sampled": ("entry", "--sample-bytes", "4K"),
+    "hardly_sampled": ("entry", "--sample-bytes", "10M"),
+})
+def one_sum(context, row):
+    """Of one recording: histogram, each form of a flame and pprof, written twice, sum to the same."""
+    depth, *options = row
+    path, _ = _record(context, ["/usr/bin/python3", "-I", "-S", "-c", "x = 'a' * 3000000"], depth,
+                      *options)
+    wanted = _totals(_read(context, path))
+    found = []
+    for file in (path, _flame(context, path, "again.pb.gz")):
+        sums = _pprof_totals(_pprof(context, file, "-raw"))
+        found += [f"pprof: {sums}", f"report: {wanted}"] if sums != wanted else []
+    for name, value in FLAMES.items():
+        if name not in wanted:
+            continue
+        with open(_flame(context, path, "x.folded", "--by", value), encoding="utf-8") as file:
+            folded = sum(int(line.rsplit(" ", 1)[1]) for line in file)
+        with open(_flame(context, path, "x.json", "--by", value), encoding="utf-8") as file:
+            tree = json.load(file)["value"]
+        with open(_flame(context, path, "x.svg", "--by", value), encoding="utf-8") as file:
+            picture = int(re.search(r'data-total="(\d+)"', file.read())[1])
+        if {folded, tree, picture} != {wanted[name]}:
+            found.append(f"{name}: folded {folded}, JSON {tree}, SVG {picture}, "
+                         f"report {wanted[name]}")
+    fail_if(found)
+
+
 @test
 def host_in_pprof(context):
     """A recording of the host opens in every way; what it sums to is the report's."""
