@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "read_at.h"
 #include "unwind_spans.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 /* The dynamic linker's entry and what it jumps to; nothing but the entry itself is in front of it. */
 #define ENTRY_BYTES 128
 #define MAX_INIT_BYTES 64
+#define MAX_CONTEXT_BYTES 64
 #define PLT_ENTRY_BYTES 16
 
 static int add_span(struct unwind_spans *spans, const struct unwind_span *span)
@@ -270,6 +272,33 @@ static int fill_plt(struct unwind_spans *spans, size_t nr_sorted, struct unwind_
 	return err ? err : fill(spans, nr_sorted, rules, start + PLT_ENTRY_BYTES, end, &others);
 }
 
+/*
+ * What makecontext() has a coroutine's function return to: glibc's own, whose first byte it is. A
+ * caller is looked up one byte before, where no function is, and the stack begins there.
+ */
+static int fill_context(struct unwind_spans *spans, size_t nr_sorted, struct unwind_rules *rules)
+{
+	/* mov %rbx,%rsp; mov (%rsp),%rdi; test %rdi,%rdi */
+	static const unsigned char begin[] = { 0x48, 0x89, 0xdc, 0x48, 0x8b,
+					       0x3c, 0x24, 0x48, 0x85, 0xff };
+	const char *soname = elf_file__soname(spans->file);
+	struct unwind_rule rule = { .kind = UNWIND_END };
+	unsigned char code[sizeof(begin)];
+
+	if (!soname || strcmp(soname, "libc.so.6") != 0)
+		return 0;
+	for (size_t i = 0; i < nr_sorted; i++) {
+		__u64 start = spans->spans[i].start;
+
+		if (spans->spans[i].end - start > MAX_CONTEXT_BYTES || !start ||
+		    read_at(spans->file->fd, code, sizeof(code), start) ||
+		    memcmp(code, begin, sizeof(begin)) != 0)
+			continue;
+		return fill(spans, nr_sorted, rules, start - 1, start, &rule);
+	}
+	return 0;
+}
+
 static int fill_known(struct unwind_spans *spans, struct unwind_rules *rules)
 {
 	size_t n = spans->nr_spans;
@@ -281,6 +310,8 @@ static int fill_known(struct unwind_spans *spans, struct unwind_rules *rules)
 	err = fill_init(spans, n, rules, ".init");
 	if (!err)
 		err = fill_init(spans, n, rules, ".fini");
+	if (!err)
+		err = fill_context(spans, n, rules);
 	return err ? err : fill_plt(spans, n, rules);
 }
 

@@ -180,7 +180,7 @@ def _compare(context, command, depth="entry", every=1, whole=None, differences_o
 
 
 PYTHON = "/usr/bin/python3.11 -c 'import json; json.loads(json.dumps([str(i) for i in range(99)]))'"
-# coroutines have no end that a table knows, and libraries that come and go are without one at first
+# The end of coroutines is known of libc.so.6 alone; libraries that come and go have no table at first.
 SOME_CORNERS = "deep frames signals threads callbacks vfork ends"
 # the second run's is the same file under a name that was there before
 COPY = f"cp -n {program('corners')} kept; ln kept copy; ./copy deleted {SOME_CORNERS}"
