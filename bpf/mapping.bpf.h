@@ -25,30 +25,6 @@ struct {
 	__type(value, struct mappings);
 } empty_mappings SEC(".maps");
 
-/*
- * unwind_files: file of code -> its number. Written here at first sight, and by the user side for
- * a command's files before it runs. Full: counted as unwind_files_full, stacks end in that file.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_UNWIND_FILES);
-	__type(key, struct unwind_file_key);
-	__type(value, __u32);
-} unwind_files SEC(".maps");
-
-/*
- * unwind_tables: file's number -> where its table is. Written by the user side through a memory
- * mapping; the programs note use and wishes. As many as numbers: never full.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, MAX_UNWIND_FILES);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct unwind_file);
-} unwind_tables SEC(".maps");
-
-#define VM_EXEC_FLAG 4
 #define MAX_WRITE_TRIES 64
 #define MAX_EXEC_MAPPINGS 48
 #define MAX_COPY_TRIES 8
@@ -61,18 +37,7 @@ struct {
 		masked;                                                                            \
 	})
 
-/* A mapping as the kernel has it. */
-struct mapping_found {
-	__u64 start;
-	__u64 end;
-	struct unwind_file_key key;
-	__u32 page_offset;
-	__u8 executable;
-	__u8 has_file;
-	__u8 pad[2];
-};
-
-/* What is to be done to a process's mappings; the rest is where the walk keeps its state. */
+/* What is to be done to a process's mappings; the rest is where the change keeps its state. */
 struct mapping_change {
 	__u64 start;
 	__u64 end;
@@ -82,193 +47,143 @@ struct mapping_change {
 	__u32 page_offset;
 	__u32 adds; /* 1: a mapping comes; 0: what is there goes */
 	struct mapping tail; /* what is behind the range of a mapping that it cuts */
-	volatile __u32 has_tail;
-	volatile __u32 kept; /* volatile: where they lie, and not in registers */
-	volatile __u32 at; /* where the new one belongs */
+	__u32 has_tail;
+	__u32 first; /* of those that go */
+	__u32 behind; /* the first one that lies behind it */
+	/* Volatile: kept here and not in registers, which the verifier would follow value by value. */
+	volatile __u32 from; /* the next one to be moved */
+	volatile __u32 step; /* 1 or -1 */
+	volatile __u32 moves;
+	volatile __u32 distance;
 	__u32 pad;
 };
 
-static __always_inline void mapping__describe(struct vm_area_struct *vma,
-					      struct mapping_found *found)
+/* Index of the last mapping that begins at or before the address; 0 where none does. */
+__noinline __u32 mappings__search(struct mappings *table, __u64 address)
 {
-	struct inode *inode;
+	__u64 key = MAPPING_PLACE(address, 0xffff);
+	__u32 base = 0, nr;
 
-	found->start = BPF_CORE_READ(vma, vm_start);
-	found->end = BPF_CORE_READ(vma, vm_end);
-	found->page_offset = BPF_CORE_READ(vma, vm_pgoff);
-	found->executable = (BPF_CORE_READ(vma, vm_flags) & VM_EXEC_FLAG) != 0;
-	inode = BPF_CORE_READ(vma, vm_file, f_inode);
-	found->has_file = inode != NULL;
-	if (!inode)
-		return;
-	found->key.inode = BPF_CORE_READ(inode, i_ino);
-	found->key.size = BPF_CORE_READ(inode, i_size);
-	found->key.generation = BPF_CORE_READ(inode, i_generation);
-	found->key.device = BPF_CORE_READ(inode, i_sb, s_dev);
-}
+	if (!table)
+		return 0;
+	nr = table->nr;
+	for (int i = 0; i < 8; i++) {
+		__u32 half = nr >> 1;
 
-static long mapping__found(struct task_struct *task, struct vm_area_struct *vma,
-			   struct mapping_found *found)
-{
-	mapping__describe(vma, found);
-	return 0;
-}
-
-/* The current task's mapping at an address. 0, or -errno: none is there, or it cannot be said. */
-static __noinline int mapping__find(struct mapping_found *found, __u64 address)
-{
-	struct task_struct *current = bpf_get_current_task_btf();
-	long error = -1;
-
-	if (!found)
-		return -1;
-	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma))
-		return -1;
-	for (int i = 0; i < MAX_FIND_TRIES; i++) {
-		error = bpf_find_vma(current, address, mapping__found, found, 0);
-		if (error != -BUSY)
+		if (nr <= 1)
 			break;
+		if (table->mapping[MAPPING_INDEX(base + half)].place <= key)
+			base += half;
+		nr -= half;
 	}
-	return error;
+	return base;
 }
 
-static __noinline int unwind_file__announce(__u32 number, __u32 tgid, struct mapping_found *found)
+static __always_inline __u64 mapping__end(struct mapping *mapping)
 {
-	struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-
-	if (!event) {
-		count__loss(LOSS_RING_FULL);
-		return 1;
-	}
-	event->type = EVENT_MAPPING;
-	event->id = number;
-	event->slot = 0;
-	event->tgid = tgid;
-	event->parent_id = 0;
-	event->pad = 0;
-	event->address = found ? found->start : 0;
-	event->end = found ? found->end : 0;
-	event->filename[0] = 0;
-	bpf_ringbuf_submit(event, 0);
-	return 0;
+	return MAPPING_START(mapping->place) + ((__u64)mapping->nr_pages << UNWIND_PAGE_SHIFT);
 }
 
-/* The number of a mapping's file, which is announced to the user side once. */
-__noinline __u32 unwind_file__number(struct mapping_found *found, __u32 tgid)
+/* Which mappings go. One that the range's start cuts is shortened; what its end leaves is kept. */
+__noinline int mappings__find_range(struct mappings *table, struct mapping_change *change)
 {
-	struct unwind_file_key key;
-	struct unwind_file *file;
-	__u32 *known, number;
+	struct mapping *mapping;
+	__u32 first, behind;
 
-	if (!found)
-		return UNWIND_ANONYMOUS;
-	/* Up to 6.1 a key in memory of the caller is refused. */
-	key = found->key;
-	known = bpf_map_lookup_elem(&unwind_files, &key);
-	if (!known) {
-		number = __sync_fetch_and_add(&nr_unwind_files, 1) + UNWIND_FIRST_FILE;
-		if (number >= MAX_UNWIND_FILES ||
-		    bpf_map_update_elem(&unwind_files, &key, &number, BPF_NOEXIST)) {
-			/* No room, or another CPU was first. */
-			known = bpf_map_lookup_elem(&unwind_files, &key);
-			if (!known) {
-				count__loss(LOSS_UNWIND_FILES_FULL);
-				return UNWIND_UNKNOWN_FILE;
-			}
-			number = *known;
-		}
-	} else {
-		number = *known;
-	}
-	file = bpf_map_lookup_elem(&unwind_tables, &number);
-	/* Without a tgid it is the user side that asks, and does the rest. */
-	if (file && tgid && file->state == UNWIND_FILE_NEW &&
-	    __sync_val_compare_and_swap(&file->state, UNWIND_FILE_NEW, UNWIND_FILE_WAITS) ==
-		    UNWIND_FILE_NEW &&
-	    unwind_file__announce(number, tgid, found))
-		file->state = UNWIND_FILE_NEW;
-	return number;
-}
-
-/* Takes the range out, cutting what lies across its ends, and finds where it belongs. */
-static __always_inline void mappings__cut(struct mappings *table, struct mapping_change *change)
-{
-	change->kept = 0;
-	change->at = 0;
+	if (!table || !change)
+		return 0;
+	change->first = 0;
+	change->behind = 0;
 	change->has_tail = 0;
-	for (int i = 0; i < MAX_MAPPINGS; i++) {
-		__u64 place, start, end;
-		__u32 nr_pages, page_offset, kept;
+	if (!table->nr)
+		return 0;
+	first = mappings__search(table, change->start);
+	if (mapping__end(&table->mapping[MAPPING_INDEX(first)]) <= change->start)
+		first++;
+	behind = mappings__search(table, change->end - 1);
+	if (MAPPING_START(table->mapping[MAPPING_INDEX(behind)].place) < change->end)
+		behind++;
+	change->first = first;
+	change->behind = behind;
+	if (first >= behind)
+		return 0;
+	mapping = &table->mapping[MAPPING_INDEX(behind - 1)];
+	if (mapping__end(mapping) > change->end) {
+		__u32 cut = (change->end - MAPPING_START(mapping->place)) >> UNWIND_PAGE_SHIFT;
 
-		if (i >= table->nr)
-			break;
-		place = table->mapping[i].place;
-		nr_pages = table->mapping[i].nr_pages;
-		page_offset = table->mapping[i].page_offset;
-		start = MAPPING_START(place);
-		end = start + ((__u64)nr_pages << UNWIND_PAGE_SHIFT);
-		if (start < change->end && end > change->start) {
-			if (end > change->end) {
-				__u32 cut = (change->end - start) >> UNWIND_PAGE_SHIFT;
-
-				change->tail.place =
-					MAPPING_PLACE(change->end, MAPPING_FILE(place));
-				change->tail.nr_pages = nr_pages - cut;
-				change->tail.page_offset = page_offset + cut;
-				change->has_tail = 1;
-			}
-			if (start >= change->start)
-				continue;
-			nr_pages = (change->start - start) >> UNWIND_PAGE_SHIFT;
-		}
-		kept = change->kept;
-		table->mapping[MAPPING_INDEX(kept)].place = place;
-		table->mapping[MAPPING_INDEX(kept)].nr_pages = nr_pages;
-		table->mapping[MAPPING_INDEX(kept)].page_offset = page_offset;
-		change->kept = kept + 1;
-		if (start < change->start)
-			change->at = kept + 1;
+		change->has_tail = 1;
+		change->tail.place = MAPPING_PLACE(change->end, MAPPING_FILE(mapping->place));
+		change->tail.nr_pages = mapping->nr_pages - cut;
+		change->tail.page_offset = mapping->page_offset + cut;
 	}
+	mapping = &table->mapping[MAPPING_INDEX(first)];
+	if (MAPPING_START(mapping->place) < change->start) {
+		mapping->nr_pages = (change->start - MAPPING_START(mapping->place)) >>
+				    UNWIND_PAGE_SHIFT;
+		change->first = first + 1;
+	}
+	return 0;
 }
 
-/* Moves the later ones up and puts the new one in, and the tail behind it. */
-static __always_inline void mappings__put(struct mappings *table, struct mapping_change *change)
+/* Moves those behind the range, beginning at the side to which they go. */
+__noinline int mappings__move(struct mappings *table, struct mapping_change *change)
 {
-	__u32 nr_new = (change->adds ? 1 : 0) + (change->has_tail ? 1 : 0), at;
-
-	table->nr = change->kept;
-	if (change->kept + nr_new > MAX_MAPPINGS) {
-		count__loss(LOSS_MAPPINGS_FULL);
-		return;
-	}
+	if (!table || !change)
+		return 0;
 	for (int i = 0; i < MAX_MAPPINGS; i++) {
-		__u32 from = change->kept - 1 - i;
+		__u32 from = change->from;
 
-		if (!nr_new || i >= change->kept || from < change->at)
+		if (i >= change->moves)
 			break;
-		table->mapping[MAPPING_INDEX(from + nr_new)] = table->mapping[MAPPING_INDEX(from)];
+		table->mapping[MAPPING_INDEX(from + change->distance)] =
+			table->mapping[MAPPING_INDEX(from)];
+		change->from = from + change->step;
 	}
-	at = change->at;
+	return 0;
+}
+
+/* Puts what is new in place of what met the range. */
+static __always_inline void mappings__replace(struct mappings *table, struct mapping_change *change)
+{
+	__u32 nr = table->nr, kept, at, nr_new;
+
+	kept = nr - (change->behind - change->first);
+	nr_new = change->adds + change->has_tail;
+	if (kept + nr_new > MAX_MAPPINGS) {
+		count__loss(LOSS_MAPPINGS_FULL);
+		change->adds = 0;
+		change->has_tail = 0;
+		nr_new = 0;
+	}
+	at = change->first;
+	change->moves = nr - change->behind;
+	change->distance = at + nr_new - change->behind;
+	change->step = 1;
+	change->from = change->behind;
+	if ((__s32)change->distance > 0) {
+		change->step = -1;
+		change->from = nr - 1;
+	}
+	if (change->distance)
+		mappings__move(table, change);
 	if (change->adds) {
-		table->mapping[MAPPING_INDEX(at)].place =
-			MAPPING_PLACE(change->start, change->file);
-		table->mapping[MAPPING_INDEX(at)].nr_pages = (change->end - change->start) >>
-							     UNWIND_PAGE_SHIFT;
-		table->mapping[MAPPING_INDEX(at)].page_offset = change->page_offset;
-		at++;
+		struct mapping *mapping = &table->mapping[MAPPING_INDEX(at++)];
+
+		mapping->place = MAPPING_PLACE(change->start, change->file);
+		mapping->nr_pages = (change->end - change->start) >> UNWIND_PAGE_SHIFT;
+		mapping->page_offset = change->page_offset;
 	}
 	if (change->has_tail)
 		table->mapping[MAPPING_INDEX(at)] = change->tail;
-	table->nr = change->kept + nr_new;
+	table->nr = kept + nr_new;
 }
 
-/* What loops carry over lies in change: in registers the verifier would follow every value. */
 __noinline int mappings__change(struct mapping_change *change)
 {
 	struct mappings *table;
 	__u32 zero = 0, tgid;
 
-	if (!change)
+	if (!change || change->end <= change->start)
 		return 0;
 	tgid = change->tgid;
 	table = bpf_map_lookup_elem(&mappings, &tgid);
@@ -297,29 +212,29 @@ claimed:
 		table->mm = change->mm;
 		table->nr = 0;
 	}
-	mappings__cut(table, change);
-	mappings__put(table, change);
+	mappings__find_range(table, change);
+	mappings__replace(table, change);
 	__sync_fetch_and_add(&table->seq, 1);
 	__sync_lock_test_and_set(&table->busy, 0);
 	return 0;
 }
 
 /* Puts one in, if it holds code. */
-static __noinline int mapping__add(struct mapping_found *found, __u32 tgid, struct mm_struct *mm)
+__noinline int mapping__add(struct mapping_found *found, __u32 tgid, __u64 mm)
 {
 	struct mapping_change change = {};
 
-	if (!found->executable)
+	if (!found || !found->executable)
 		return 0;
 	change.start = found->start;
 	change.end = found->end;
-	change.mm = (__u64)mm;
+	change.mm = mm;
 	change.tgid = tgid;
 	change.adds = 1;
 	if (found->has_file) {
 		change.page_offset = found->page_offset;
 		change.file = unwind_file__number(found, tgid);
-	} else if ((__u64)BPF_CORE_READ(mm, context.vdso) == found->start) {
+	} else if ((__u64)BPF_CORE_READ((struct mm_struct *)mm, context.vdso) == found->start) {
 		change.file = UNWIND_VDSO;
 	}
 	return mappings__change(&change);
@@ -333,7 +248,7 @@ __noinline __u64 mapping__add_at(__u64 address)
 
 	if (!address || mapping__find(&found, address))
 		return 0;
-	mapping__add(&found, current->tgid, current->mm);
+	mapping__add(&found, current->tgid, (__u64)BPF_CORE_READ(current, mm));
 	return found.end;
 }
 
@@ -359,7 +274,7 @@ static __noinline int mappings__add_listed(struct task_struct *task)
 		if (!vma)
 			break;
 		mapping__describe((struct vm_area_struct *)vma, &found);
-		mapping__add(&found, task->tgid, task->mm);
+		mapping__add(&found, task->tgid, (__u64)BPF_CORE_READ(task, mm));
 		vma = BPF_CORE_READ(vma, vm_next);
 	}
 	return 1;
@@ -436,26 +351,8 @@ static __always_inline void mappings__exit(struct task_struct *task)
 		bpf_map_delete_elem(&mappings, &tgid);
 }
 
-/* Index of the last mapping that begins at or before the address; 0 where none does. */
-static __always_inline __u32 mappings__search(struct mappings *table, __u64 address)
-{
-	__u64 key = MAPPING_PLACE(address, 0xffff);
-	__u32 base = 0, nr = table->nr;
-
-	for (int i = 0; i < 8; i++) {
-		__u32 half = nr >> 1;
-
-		if (nr <= 1)
-			break;
-		if (table->mapping[MAPPING_INDEX(base + half)].place <= key)
-			base += half;
-		nr -= half;
-	}
-	return base;
-}
-
 /* Takes code away that was unmapped, mapped over, or may not be executed any more. */
-static __noinline int mappings__remove(__u64 start, __u64 end)
+__noinline int mappings__remove(__u64 start, __u64 end)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
 	struct mapping_change change = {};
@@ -467,8 +364,7 @@ static __noinline int mappings__remove(__u64 start, __u64 end)
 	if (!table || !table->nr || end <= start)
 		return 0;
 	last = &table->mapping[MAPPING_INDEX(mappings__search(table, end - 1))];
-	if (MAPPING_START(last->place) >= end ||
-	    MAPPING_START(last->place) + ((__u64)last->nr_pages << UNWIND_PAGE_SHIFT) <= start)
+	if (MAPPING_START(last->place) >= end || mapping__end(last) <= start)
 		return 0;
 	change.start = start;
 	change.end = end;
@@ -478,7 +374,7 @@ static __noinline int mappings__remove(__u64 start, __u64 end)
 }
 
 /* At the exit of a system call that succeeded. */
-static __noinline int mappings__follow(__u64 start, __u64 length, __u32 executable)
+__noinline int mappings__follow(__u64 start, __u64 length, __u32 executable)
 {
 	length = (length + page_size - 1) & ~(page_size - 1);
 	if (executable)
@@ -502,7 +398,7 @@ int map_mappings(struct bpf_iter__task_vma *ctx)
 	    (target_mode == TARGET_PIDS && !bpf_map_lookup_elem(&target_pids, &tgid)))
 		return 0;
 	mapping__describe(vma, &found);
-	return mapping__add(&found, tgid, task->mm) & 0;
+	return mapping__add(&found, tgid, (__u64)BPF_CORE_READ(task, mm)) & 0;
 }
 
 /*

@@ -179,7 +179,7 @@ __noinline __u64 sample__weight(__u32 kind)
 }
 
 /* A kernel event of the current task. */
-static __noinline int sample__kernel_event(__u32 id, __u32 kind, __u64 bytes, __u32 begins)
+__noinline int sample__kernel_event(__u32 id, __u32 kind, __u64 bytes, __u32 begins)
 {
 	struct sample_key key = {};
 	__u64 weight = samples_stacks ? sample__weight(kind) : 0;

@@ -192,7 +192,7 @@ __noinline int unwind__find_mapping(__u32 slot, __u64 address)
 		return 0;
 	found = &table->mapping[MAPPING_INDEX(mappings__search(table, address))];
 	start = MAPPING_START(found->place);
-	end = start + ((__u64)found->nr_pages << UNWIND_PAGE_SHIFT);
+	end = mapping__end(found);
 	if (address < start || address >= end)
 		return 0;
 	unwind->mapping_start = start;
