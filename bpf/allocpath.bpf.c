@@ -92,6 +92,7 @@ static const union {
 #include "mapping_found.bpf.h"
 #include "unwind_file.bpf.h"
 #include "mapping.bpf.h"
+#include "unwind_table.bpf.h"
 #include "unwind.bpf.h"
 #include "stack.bpf.h"
 #include "sample.bpf.h"

@@ -169,7 +169,7 @@ static __always_inline __u64 mm__uprobe_page(struct mm_struct *mm)
 {
 	if (!bpf_core_field_exists(mm->uprobes_state.xol_area))
 		return 0;
-	return BPF_CORE_READ(mm, uprobes_state.xol_area, vaddr);
+	return mm->uprobes_state.xol_area->vaddr;
 }
 
 /*

@@ -4,56 +4,14 @@
  * the verifier sees once. Called from programs on uprobes too: see alloc.bpf.h for the stack.
  */
 
-/* unwind_rules: number -> rule. Written by the user side through a memory mapping. Full: see there. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, MAX_UNWIND_RULES);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct unwind_rule);
-} unwind_rules SEC(".maps");
-
-/*
- * unwind_pages: entry -> rows of a page of 4 KiB of a file. Written by the user side through a
- * memory mapping. Full: the least used table goes.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, MAX_UNWIND_PAGES);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct unwind_page);
-} unwind_pages SEC(".maps");
-
-struct unwind_chunk {
-	__u32 rows[UNWIND_CHUNK_ROWS];
-};
-
-/*
- * unwind_parts: part -> map of 256 chunks of rows, 16 KiB each. The user side makes a part when it
- * is needed and writes its chunks. Full (64 MiB; 32 MiB at depth full): the least used table goes.
- */
-struct unwind_part {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, UNWIND_PART_CHUNKS);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(struct unwind_chunk));
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, MAX_UNWIND_PARTS);
-	__type(key, __u32);
-	__array(values, struct unwind_part);
-} unwind_parts SEC(".maps");
-
 /* Words of a signal frame that are read: general registers, stack pointer, pc. */
 #define SIGNAL_WORDS 33
 
 /* A frame pointer that no table vouches for leads at most this far up. */
 #define MOST_FRAME_BYTES (1 << 20)
 
-#define NO_TABLE (~0U)
+/* Of the stack, read at once. */
+#define WINDOW_BYTES 256
 
 /* A stack that is being taken. */
 struct unwind {
@@ -71,6 +29,7 @@ struct unwind {
 	__u64 uprobe_page;
 	__u64 hash;
 	__u64 cfa;
+	__u64 window_at; /* of which place of the stack words is a copy */
 	__u64 words[SIGNAL_WORDS];
 	__u32 file;
 	__u32 seq; /* of the process's mappings when it was begun */
@@ -78,6 +37,8 @@ struct unwind {
 	__u32 heuristic;
 	__u32 busy;
 	__u32 begins;
+	__u32 window_bytes; /* 0: words holds something else */
+	__u32 pad;
 	struct stack_record record;
 	__u64 frames[MAX_STACK_FRAMES + 1];
 };
@@ -107,57 +68,6 @@ struct return_instance___read {
 } __attribute__((preserve_access_index));
 
 #define MAX_RETURN_INSTANCES 64
-
-/* The rule for a place in a file, NO_TABLE where that has no table. */
-__noinline __u32 unwind__rule_at(__u32 number, __u32 page, __u32 offset)
-{
-	struct unwind_page *rows;
-	struct unwind_chunk *chunk;
-	struct unwind_file *file;
-	__u32 part, inner, base, nr, entry;
-	void *parts;
-
-	file = bpf_map_lookup_elem(&unwind_tables, &number);
-	if (!file)
-		return NO_TABLE;
-	if (file->used != unwind_clock)
-		file->used = unwind_clock;
-	if (!file->nr_pages) {
-		if (file->state == UNWIND_FILE_EVICTED &&
-		    __sync_val_compare_and_swap(&file->state, UNWIND_FILE_EVICTED,
-						UNWIND_FILE_WANTED) == UNWIND_FILE_EVICTED)
-			unwind_file__announce(number, 0, NULL);
-		return NO_TABLE;
-	}
-	page -= file->first_page;
-	if (page >= file->nr_pages)
-		return UNWIND_NO_RULE;
-	entry = file->first_entry + page;
-	rows = bpf_map_lookup_elem(&unwind_pages, &entry);
-	if (!rows || !rows->nr_rows)
-		return UNWIND_NO_RULE;
-	part = rows->chunk / UNWIND_PART_CHUNKS;
-	inner = rows->chunk % UNWIND_PART_CHUNKS;
-	parts = bpf_map_lookup_elem(&unwind_parts, &part);
-	if (!parts)
-		return NO_TABLE;
-	chunk = bpf_map_lookup_elem(parts, &inner);
-	if (!chunk)
-		return NO_TABLE;
-	base = rows->start;
-	nr = rows->nr_rows;
-	for (int i = 0; i < 12; i++) {
-		__u32 half = nr >> 1;
-
-		if (nr <= 1)
-			break;
-		if (chunk->rows[(base + half) & (UNWIND_CHUNK_ROWS - 1)] <=
-		    UNWIND_ROW(offset, 0xffff))
-			base += half;
-		nr -= half;
-	}
-	return UNWIND_ROW_RULE(chunk->rows[base & (UNWIND_CHUNK_ROWS - 1)]);
-}
 
 /* What stood at a stack slot before a return probe put its trampoline there; 0: nothing known. */
 __noinline __u64 unwind__return_address(__u64 slot)
@@ -256,22 +166,52 @@ static __always_inline int unwind__caller(struct unwind *unwind, __u64 ra)
 	return 0;
 }
 
+/*
+ * A word of the stack that a return address is in. The words above it are read with it, for the
+ * next frames; not beyond its page, which may be the last one.
+ */
+static __always_inline bool unwind__read_stack(struct unwind *unwind, __u64 *into, __u64 address)
+{
+	__u64 at = address - unwind->window_at;
+	__u32 bytes;
+
+	if (at >= unwind->window_bytes || at & 7) {
+		bytes = UNWIND_PAGE_BYTES - (address & (UNWIND_PAGE_BYTES - 1));
+		if (bytes > WINDOW_BYTES)
+			bytes = WINDOW_BYTES;
+		if (bytes < sizeof(*into)) /* across two pages */
+			return unwind__read(into, address);
+		unwind->window_bytes = 0;
+		if (bpf_probe_read_user(unwind->words, bytes, (void *)address))
+			return false;
+		unwind->window_at = address;
+		unwind->window_bytes = bytes & ~7U;
+		at = 0;
+	}
+	*into = unwind->words[at >> 3 & (WINDOW_BYTES / 8 - 1)];
+	return true;
+}
+
 /* Where no table speaks: the frame pointer, if it is believable. What is above it may be wrong. */
 static __always_inline int unwind__by_frame_pointer(struct unwind *unwind, __u32 status)
 {
+	__u64 ra;
+
 	if (!unwind__need_fp(unwind) || unwind->fp < unwind->sp ||
 	    unwind->fp - unwind->sp > MOST_FRAME_BYTES || unwind->fp & 7 ||
-	    bpf_probe_read_user(unwind->words, 16, (void *)unwind->fp) || !unwind->words[1])
+	    !unwind__read_stack(unwind, &ra, unwind->fp + 8) || !ra)
+		return unwind__end(unwind, status);
+	unwind->cfa = unwind->fp + 16;
+	if (!unwind__read(&unwind->fp, unwind->fp))
 		return unwind__end(unwind, status);
 	unwind->heuristic = 1;
-	unwind->cfa = unwind->fp + 16;
-	unwind->fp = unwind->words[0];
-	return unwind__caller(unwind, unwind->words[1]);
+	return unwind__caller(unwind, ra);
 }
 
 /* All registers lie in the frame that the kernel made, and the pc is exact. */
 static __always_inline int unwind__signal(struct unwind *unwind)
 {
+	unwind->window_bytes = 0;
 	if (bpf_probe_read_user(unwind->words, SIGNAL_READ_WORDS * 8,
 				(void *)(unwind->sp + SIGNAL_REGISTERS)))
 		return unwind__end(unwind, STACK_UNREADABLE);
@@ -356,7 +296,7 @@ static __always_inline int unwind__by_rule(struct unwind *unwind, struct unwind_
 		return unwind__end(unwind, STACK_BAD_FRAME);
 	if (RETURN_ADDRESS_ON_STACK || rule->ra_slot != UNWIND_SAME) {
 		slot = unwind->cfa + (RETURN_ADDRESS_ON_STACK ? -8 : rule->ra_offset);
-		if (!unwind__read(&ra, slot))
+		if (!unwind__read_stack(unwind, &ra, slot))
 			return unwind__end(unwind, STACK_UNREADABLE);
 		if (unwind->uprobe_page && ra - unwind->uprobe_page < page_size) {
 			__u64 original = unwind__return_address(slot);
@@ -403,13 +343,12 @@ __noinline int unwind__step(__u32 slot)
 		unwind__push(unwind, FRAME_MAKE(unwind->file, offset));
 		number = UNWIND_NO_RULE;
 		if (unwind->begins != STACK_AT_ENTRY)
-			number = unwind__rule_at(unwind->file, offset >> UNWIND_PAGE_SHIFT,
-						 offset & (UNWIND_PAGE_BYTES - 1));
+			number = unwind__rule_of(unwind->file, offset);
 	}
 	if (unwind->begins == STACK_AT_ENTRY) {
 		unwind->begins = STACK_AT_FAULT;
 		unwind->cfa = unwind->sp + RETURN_SLOT_BYTES;
-		if (RETURN_ADDRESS_ON_STACK && !unwind__read(&unwind->lr, unwind->sp))
+		if (RETURN_ADDRESS_ON_STACK && !unwind__read_stack(unwind, &unwind->lr, unwind->sp))
 			return unwind__end(unwind, STACK_UNREADABLE);
 		if (unwind->uprobe_page && unwind->lr - unwind->uprobe_page < page_size)
 			unwind->lr = unwind__return_address(unwind->sp);
@@ -461,6 +400,7 @@ static __always_inline void unwind__begin(struct unwind *unwind, __u32 begins)
 	unwind->mapping_start = 1;
 	unwind->mapping_end = 0;
 	unwind->uprobe_page = mm ? mm__uprobe_page(mm) : 0;
+	unwind->window_bytes = 0;
 	unwind->hash = HASH_SEED;
 	unwind->exact = begins != STACK_AT_SYSCALL;
 	unwind->heuristic = 0;

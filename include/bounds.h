@@ -85,6 +85,7 @@
 #define STACK_RING_BYTES (1 << 22)
 
 /* Stacks that are taken on one CPU at once: programs on uprobes may be preempted. */
+#define UNWIND_SEEN_PLACES 8192 /* a power of two */
 #define MAX_UNWINDS 4
 
 /* Rare facts only: process starts, execs, exits, new files. */
