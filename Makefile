@@ -156,10 +156,8 @@ install: all ## install the program, its man page and the allocator below $(DEST
 		install -D -m 644 include/$$header.h $(DESTDIR)$(PREFIX)/include/allocpath/$$header.h; \
 	done
 
-bpf-size: $(BPF_NAMES:%=$(O)/%.bpf.o) ## instructions of each BPF program
-	$(Q)for object in $^; do readelf -sW $$object; done | \
-		awk '$$4 == "FUNC" { printf "%6d %s\n", $$3 / 8, $$8; sum += $$3 / 8 } \
-			END { printf "%6d total\n", sum }' | sort -n
+bpf-size: $(O)/allocpath programs ## instructions of each BPF program, those that the verifier walks, run time; as root
+	$(Q)O=$(O) /usr/bin/python3 -u tests/bench/bpf_size.py
 
 lint: $(SKELETONS) $(PROTOS) $(TEXTS) | $(READY) ## clang-format and clang-tidy; anything found is an error
 	$(Q)clang-format --dry-run -Werror $(FORMATTED)

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The BPF object itself: what the programs on uprobes may not do."""
+"""The BPF object itself: what the programs on uprobes may not do, and what loading it takes."""
 
 import os
 import re
 import subprocess
 
-from harness import BUILD, Failure, fail_if, need, test
+import loaded
+from harness import BUILD, Failure, Skip, fail_if, need, test
 
 # A KPROBE-type program gets a stack per CPU for a function that takes 64 bytes, in steps of 16
 # (private stacks, 6.13 and Debian's 6.12), and nothing keeps another task off it.
 MOST_STACK_BYTES = 48
+# The kernel refuses a program of a million.
+MOST_VERIFIED = 100000
 UPROBE_PROGRAMS = ("alloc_entry", "alloc_return", "alloc_session")
 
 
@@ -72,4 +75,16 @@ def uprobes_use_little_stack(_context):
         left += calls
     if len(met) < 20:
         wrong.append(f"only {sorted(met)} were met: the calls were not followed")
+    fail_if(wrong)
+
+
+@test
+def verifier_walks_little(context):
+    rows = loaded.programs(context)
+    if not any(row.verified for row in rows.values()):
+        raise Skip("the kernel does not tell how much it verified")
+    wrong = [f"{name}: {row.verified} instructions verified, more than {MOST_VERIFIED}"
+             for name, row in rows.items() if row.verified > MOST_VERIFIED]
+    if len(rows) < 18:
+        wrong.append(f"only {sorted(rows)} were met")
     fail_if(wrong)
