@@ -13,6 +13,8 @@ from harness import each, fail_if, need, program, test
 
 LIBRARY = "libstacks.so"
 RATES_BYTES = 8192  # of a call of tests/programs/rates.c
+UNMAPS_REQUESTS = 30000  # of tests/programs/unmaps.c
+SAMPLE_BYTES = 65536
 ALL = ("--stacks", "1000000")
 
 # Innermost first, without the frames of libraries.
@@ -156,6 +158,49 @@ def modules_are_not_cold(context):
     found = {frame["file"] for stack in stacks["top"] for frame in stack["frames"]}
     if not any("lib-dynload" in (name or "") for name in found):
         wrong.append("no module asked for anything")
+    fail_if(wrong)
+
+
+@test
+def what_unmaps_itself(context):
+    """A program that takes its own code and stack away while it is unwound: counted, unharmed."""
+    report = context.measure([program("unmaps"), program(LIBRARY)], "entry", options=ALL)
+    (process,) = report.processes
+    stacks = process["stacks"]
+    wrong = _books(report) + compare.books(report)
+    wrong += [line for line in compare.nothing_lost(report) if "mapping_raced" not in line]
+    if process["requests"]["count"] < UNMAPS_REQUESTS:
+        wrong.append(f"only {process['requests']['count']} requests")
+    print(f"    {stacks['complete']} of {stacks['seen']} complete,", stacks["truncated"])
+    cut = sum(stacks["truncated"].values())
+    if cut < UNMAPS_REQUESTS / 2:
+        wrong.append(f"{cut} cut short: what was taken away was not met")
+    fail_if(wrong)
+
+
+# about 90 MB: more than a thousand intervals, so that the sum's error is some percent
+REQUESTS = "m:1000x22000 m:5000x8000 c:7x1000 m:300000x90"
+
+
+@test
+def sampled_requests_are_unbiased(context):
+    """What few stacks stand for is what was asked for, of small requests and of large ones."""
+    report = context.measure([program("calls"), *REQUESTS.split()], "entry",
+                             options=[*ALL, "--sample-bytes", str(SAMPLE_BYTES)])
+    (process,) = report.processes
+    ends, whole = process["stacks"]["kinds"]["request"], process["requests"]
+    wrong = compare.books(report) + compare.nothing_lost(report)
+    # A request of s bytes varies by s^2 (1 - p) / p, which is at most s times the interval.
+    error = (whole["bytes"] * SAMPLE_BYTES) ** 0.5
+    print(f"    {ends['bytes']} bytes by {ends['seen']} stacks, {whole['bytes']} in all")
+    if abs(ends["bytes"] - whole["bytes"]) > 4 * error or error > whole["bytes"] / 10:
+        wrong.append(f"{ends['bytes']} bytes, not {whole['bytes']} within four times {error:.0f}")
+    # One of s bytes stands for interval / s requests.
+    error = sum(row["count"] * SAMPLE_BYTES / max(row["min"], 1) for row in process["sizes"]) ** 0.5
+    if abs(ends["count"] - whole["count"]) > 4 * error:
+        wrong.append(f"{ends['count']} requests, not {whole['count']} within four times {error:.0f}")
+    if ends["seen"] > whole["count"] / 10:
+        wrong.append(f"{ends['seen']} stacks of {whole['count']}: nothing was left out")
     fail_if(wrong)
 
 

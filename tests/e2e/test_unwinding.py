@@ -191,6 +191,7 @@ SHORT = {
     "corners": (f"{program('corners')} {SOME_CORNERS}", {}),
     "corners_that_end_early": (f"{program('corners')} coroutines library", {"whole": {},
                                                                            "enough": 200}),
+    "coroutines": (f"{program('corners')} coroutines", {"enough": 2}),
     "corners_with_returns_probed": (f"{program('corners')} {SOME_CORNERS}", {"depth": "full"}),
     "deleted": (COPY, {}),
     # it says by itself
