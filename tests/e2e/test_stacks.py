@@ -15,6 +15,7 @@ LIBRARY = "libstacks.so"
 RATES_BYTES = 8192  # of a call of tests/programs/rates.c
 UNMAPS_REQUESTS = 30000  # of tests/programs/unmaps.c
 SAMPLE_BYTES = 65536
+ROOM_FILES = 17  # copies of a compiler, whose tables are more than there is room for
 ALL = ("--stacks", "1000000")
 
 # Innermost first, without the frames of libraries.
@@ -201,6 +202,37 @@ def sampled_requests_are_unbiased(context):
         wrong.append(f"{ends['count']} requests, not {whole['count']} within four times {error:.0f}")
     if ends["seen"] > whole["count"] / 10:
         wrong.append(f"{ends['seen']} stacks of {whole['count']}: nothing was left out")
+    fail_if(wrong)
+
+
+@test(takes_long=True)
+def tables_make_room(context):
+    """More tables than there is room for, 24 MiB at depth full: that of one that was not needed
+    for longest goes, and is built again when it is."""
+    need("gcc")
+    cc1 = subprocess.run(["gcc", "-print-prog-name=cc1"], capture_output=True, text=True,
+                         check=True).stdout.strip()
+    with open(os.path.join(context.path, "one.c"), "w", encoding="utf-8") as file:
+        file.write("int one(int *numbers) { return numbers[1] + 1; }\n")
+    # 1.8 MiB a table
+    script = f"""
+run() {{ ./cc1-$1 -quiet one.c -o /dev/null; sleep 0.3; }}
+for i in $(seq {ROOM_FILES}); do cp {cc1} cc1-$i; run $i; run $i; done
+sleep 2.5
+for i in 1 2 3 4; do run 1; done
+"""
+    report = context.measure(["sh", "-e", "-c", script], "full", timeout=150,
+                             options=["-v", "--stacks", "1", "--sample-bytes", "16K"])
+    gone = [line for line in report.messages if "makes room" in line]
+    print(f"    {len(gone)} tables made room")
+    runs = [process for process in report.processes if process["comm"] == "cc1-1"]
+    last = max(runs, key=lambda process: process["id"])["stacks"]
+    wrong = compare.books(report) + compare.nothing_lost(report)
+    if not any("cc1-1:" in line for line in gone):
+        wrong += ["the first table did not make room:", *gone[:3]]
+    if len(runs) != 6 or last["complete"] < 0.99 * last["seen"] or last["seen"] < 50:
+        wrong.append(f"{len(runs)} runs, of the last {last['complete']} of {last['seen']} complete:"
+                     f" {last['truncated']}")
     fail_if(wrong)
 
 
