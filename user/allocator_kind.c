@@ -27,6 +27,8 @@ void kind_signs__see(struct kind_signs *signs, const struct elf_function *symbol
 	} else if (!strcmp(name, "mi_version")) {
 		signs->mi_version = true;
 		signs->mi_version_address = symbol->address;
+	} else if (!strcmp(name, "refalloc_ledger_read")) {
+		signs->refalloc = true;
 	} else if (!strcmp(name, "__malloc_alloc_meta") || !strcmp(name, "__libc_malloc_impl")) {
 		signs->musl_ng = true;
 	} else if (!strcmp(name, "__bin_chunk") || !strcmp(name, "__expand_heap")) {
@@ -57,6 +59,8 @@ enum allocator_kind allocator_kind__of(const struct elf_file *elf, const struct 
 		return KIND_GPERFTOOLS;
 	if (signs->mi_version)
 		return KIND_MIMALLOC;
+	if (signs->refalloc)
+		return KIND_REFALLOC;
 	if (signs->musl_ng)
 		return KIND_MUSL;
 	if (signs->musl_old)
@@ -128,6 +132,7 @@ char *allocator_kind__name(const struct elf_file *elf, enum allocator_kind kind,
 		[KIND_GPERFTOOLS] = "gperftools",
 		[KIND_TCMALLOC] = "tcmalloc",
 		[KIND_MIMALLOC] = "mimalloc",
+		[KIND_REFALLOC] = "refalloc",
 		[KIND_MUSL] = "musl",
 		[KIND_MUSL_OLD] = "musl (before 1.2.1)",
 	};
@@ -186,6 +191,8 @@ void allocator_kind__own_mapping(enum allocator_kind kind, __u64 *from, __u64 *s
 	case KIND_OWN:
 		*from = UNKNOWN_OWN_FROM;
 		break;
+	/* Of any size by its policy; a heap grows by 64 KiB and more beyond what was asked for. */
+	case KIND_REFALLOC:
 	default:
 		break;
 	}
@@ -194,7 +201,7 @@ void allocator_kind__own_mapping(enum allocator_kind kind, __u64 *from, __u64 *s
 bool allocator_kind__is_whole_library(enum allocator_kind kind)
 {
 	return kind == KIND_JEMALLOC || kind == KIND_GPERFTOOLS || kind == KIND_TCMALLOC ||
-	       kind == KIND_MIMALLOC || kind == KIND_GLIBC_DEBUG;
+	       kind == KIND_MIMALLOC || kind == KIND_REFALLOC || kind == KIND_GLIBC_DEBUG;
 }
 
 bool allocator_kind__zero_is_block(enum allocator_kind kind)

@@ -13,13 +13,14 @@ enum allocator_kind {
 	KIND_GPERFTOOLS,
 	KIND_TCMALLOC, /* Google's newer one */
 	KIND_MIMALLOC,
+	KIND_REFALLOC, /* the reference allocator, user/alloc/ */
 	KIND_MUSL,
 	KIND_MUSL_OLD, /* before mallocng */
 };
 
 /* What its symbols give away; filled while they are walked. */
 struct kind_signs {
-	bool mallctl, tc_version, google, mi_version, musl_ng, musl_old, glibc;
+	bool mallctl, tc_version, google, mi_version, refalloc, musl_ng, musl_old, glibc;
 	__u64 mi_version_address;
 };
 

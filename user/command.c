@@ -197,9 +197,13 @@ static int program__visit_libraries(const char *loader, const char *program, con
 	while (!error && lines && fgets(line, sizeof(line), lines)) {
 		char *path = strstr(line, "=> /");
 
+		/* What LD_PRELOAD names by its path, and the loader, which was visited. */
+		if (!path && line[0] == '\t' && line[1] == '/' && !strstr(line, "/ld-linux"))
+			path = line + 1;
+		else if (path)
+			path += 3;
 		if (!path)
 			continue;
-		path += 3;
 		path[strcspn(path, " \n")] = 0;
 		error = visit(context, path, false);
 	}

@@ -97,7 +97,7 @@ static char *proc__mapped(__u32 pid, const char *const *names, size_t nr_names)
 char *proc__foreign_allocator(__u32 pid)
 {
 	static const char *const names[] = { "/libjemalloc.so", "/libtcmalloc", "/libmimalloc",
-					     "/ld-musl" };
+					     "/librefalloc.so", "/ld-musl" };
 
 	return proc__mapped(pid, names, sizeof(names) / sizeof(names[0]));
 }

@@ -46,6 +46,7 @@ static void knows_other_allocators(void **state)
 		{ "/usr/lib/x86_64-linux-gnu/libmimalloc.so.2", "mimalloc 2.0.9", "_Znwm",
 		  FILE_CALLS_LIBC | FILE_ZERO_IS_BLOCK | FILE_FREE_JUMPS },
 		{ "/usr/lib/x86_64-linux-musl/libc.so", "musl 1.2.3", NULL, FILE_ZERO_IS_BLOCK },
+		{ "build/librefalloc.so", "refalloc", NULL, FILE_CALLS_LIBC | FILE_FREE_JUMPS },
 	};
 	size_t found = 0;
 
