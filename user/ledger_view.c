@@ -139,6 +139,7 @@ static int write_json(FILE *out, const struct ledger_copy *copy,
 		"foreign_bytes",
 		"probe_bytes",
 		"touched",
+		"stacks",
 	};
 	struct json json = { .out = out };
 
