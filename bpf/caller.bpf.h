@@ -45,6 +45,44 @@ static __noinline int caller__find_file(struct caller *caller)
 	return caller->found;
 }
 
+static __always_inline struct wrapper_site *caller__site(struct caller *caller)
+{
+	__u64 address = caller->ip - caller->bias;
+	struct wrapper_key key = { .file = caller->place.number, .address = address };
+
+	return address >> 32 ? NULL : bpf_map_lookup_elem(&wrapper_sites, &key);
+}
+
+/*
+ * The wrapper at the address. First in the file where the process's last one was: that needs no
+ * lock, which another thread that maps or unmaps would hold.
+ */
+static __always_inline struct wrapper_site *caller__find(struct caller *caller)
+{
+	struct task *record = task__record(bpf_get_current_task_btf());
+	struct process *process = record ? number__process(record->number) : NULL;
+	struct wrapper_site *site;
+
+	if (process && process->identity.calls_file) {
+		caller->place.number = process->identity.calls_file - 1;
+		caller->bias = process->identity.calls_bias;
+		site = caller__site(caller);
+		if (site) {
+			caller->found = 1;
+			return site;
+		}
+	}
+	if (!caller__find_file(caller))
+		return NULL;
+	site = caller__site(caller);
+	/* Two threads may find different files: each word is then of one, and matches no wrapper. */
+	if (site && process && !process->identity.calls_file) {
+		process->identity.calls_bias = caller->bias;
+		process->identity.calls_file = caller->place.number + 1;
+	}
+	return site;
+}
+
 enum caller_answer {
 	CALLER_IS_OTHER,
 	CALLER_IS_ALLOCATOR,
@@ -72,13 +110,9 @@ static __noinline int caller__step(struct caller_walk *walk)
 		return CALLER_IS_ALLOCATOR;
 	if (!site && !walk->asked) {
 		walk->asked = 1;
-		caller__find_file(&walk->caller);
-	}
-	if (!site && walk->caller.found) {
-		address = walk->caller.ip - walk->caller.bias;
-		key.file = walk->caller.place.number;
-		key.address = address;
-		site = address >> 32 ? NULL : bpf_map_lookup_elem(&wrapper_sites, &key);
+		site = caller__find(&walk->caller);
+	} else if (!site && walk->caller.found) {
+		site = caller__site(&walk->caller);
 	}
 	if (!site)
 		return CALLER_IS_OTHER;

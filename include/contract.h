@@ -173,7 +173,8 @@ struct process_identity {
 	__u32 ended; /* 1: it exited or exec'd away */
 	__u32 unprobed; /* 1: begun after the allocation probes were detached */
 	__u32 slot; /* where it lies */
-	__u32 pad;
+	__u32 calls_file; /* that its allocator's system calls were found in, + 1; 0: none yet */
+	__u64 calls_bias; /* load bias of that file */
 	char comm[MAX_COMM];
 };
 
@@ -485,7 +486,7 @@ struct ledger {
 	__u64 losses[NR_LOSSES];
 };
 
-_Static_assert(sizeof(struct process_identity) == 128, "process_identity");
+_Static_assert(sizeof(struct process_identity) == 136, "process_identity");
 _Static_assert(sizeof(struct process_counters) % 8 == 0, "counters are __u64 only");
 _Static_assert(sizeof(struct size_row) == 64, "size_row");
 _Static_assert(sizeof(struct call_key) == 16, "call_key");
