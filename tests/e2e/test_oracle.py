@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The oracle: what the profiler saw is what the reference allocator counted itself, to the unit.
+
+Requests, bytes, paths, size classes, homes, releases and live blocks are compared as they are. The
+profiler's system calls are of the whole process, the ledger's are the allocator's own. The break
+and mremap are the allocator's alone in these programs, but for the loader's one question where the
+break is; mappings are told apart by their stacks, and of munmap and madvise the process has to
+have at least what the allocator had, while what each release did is compared exactly. Where there
+are so many mappings that not each one's stack is taken, their figures are estimates.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+from harness import ALLOCPATH, Failure, each, fail_if, need, program
+from test_refalloc import environment
+
+ALL_STACKS = ("--stacks", "1000000")
+ESTIMATE = 0.05 # of mappings: 0.3 % was seen, where one stack in three was taken
+PROGRAMS = ("stress", "python3", "sqlite3")
+DEPTHS = ("entry", "full")
+
+
+def _rows(names):
+    return {f"{name}.{depth}": (name, depth) for name in names for depth in DEPTHS}
+
+
+def _sqlite3():
+    need("sqlite3")
+    return [shutil.which("sqlite3"), ":memory:",
+            "create table t(a, b); with recursive n(i) as (select 1 union all select i + 1 from n"
+            " where i < 20000) insert into t select i, hex(randomblob(50)) from n;"
+            " create index b on t(b); select count(*) from t where b > '8';"]
+
+
+def _command(name):
+    if name == "stress":
+        return [program("refalloc_stress"), 4, 4000, 1]
+    if name == "python3":
+        return [sys.executable, "-c", "import json, threading\n"
+                "x = [json.dumps({str(i): [i] * (i % 500)}) for i in range(3000)]\n"
+                "t = [threading.Thread(target=lambda: [bytes(i * 9) for i in range(20000)])"
+                " for _ in range(3)]\n"
+                "[i.start() for i in t], [i.join() for i in t]\n"]
+    return _sqlite3()
+
+
+def _ledger_of(path):
+    ended = subprocess.run([ALLOCPATH, "ledger", "--json", path], capture_output=True, text=True,
+                           check=False)
+    if ended.returncode:
+        raise Failure("a ledger cannot be read", ended.stderr)
+    return json.loads(ended.stdout)
+
+
+def _differences(name, seen, counted):
+    """Of two values from JSON, key by key."""
+    if isinstance(seen, dict) and isinstance(counted, dict):
+        return [line for key in sorted(seen.keys() | counted.keys())
+                for line in _differences(f"{name}.{key}", seen.get(key), counted.get(key))]
+    return [] if seen == counted else [f"{name}: profiler {seen}, ledger {counted}"]
+
+
+def _mapped(kind):
+    """Anonymous mappings made inside the allocator, by their stacks: their number and bytes."""
+    own = [row for row in kind["top"]
+           if any(frame["file"] and frame["file"].endswith("librefalloc.so")
+                  for frame in row["frames"])]
+    return {"calls": sum(row["count"] for row in own), "bytes": sum(row["bytes"] for row in own)}
+
+
+def _mapped_differences(process, own):
+    kind = process["stacks"]["kinds"]["mapped"]
+    seen = _mapped(kind)
+    asked = {"calls": own["calls"] - own["failed"] - 1, "bytes": own["anon_bytes"]} # less its own
+    if kind["seen"] == kind["count"]:
+        return _differences("mapped", seen, asked)
+    return [f"mapped.{key}: profiler about {seen[key]}, ledger {value}"
+            for key, value in asked.items() if abs(seen[key] - value) > ESTIMATE * value]
+
+
+def _call_differences(process, counted):
+    seen, own = process["syscalls"], counted["syscalls"]
+    asked = dict(own["brk"], calls=own["brk"]["calls"] + 1) # the loader's question
+    found = _differences("brk", seen["brk"], asked)
+    found += _differences("mremap", seen["mremap"], own["mremap"])
+    found += _mapped_differences(process, own["mmap"])
+    for call in ("mmap", "munmap", "madvise"):
+        found += [f"{call}.{key}: profiler {seen[call][key]}, fewer than the ledger's {value}"
+                  for key, value in own[call].items() if value > seen[call][key]]
+    return found
+
+
+def _compare(process, counted, depth):
+    sizes = [{row["min"]: row for row in side["sizes"]} for side in (process, counted)]
+    found = _differences("sizes", *sizes)
+    for key in ("requests", "paths", *(("home", "releases", "live") if depth == "full" else ())):
+        found += _differences(key, process[key], counted[key])
+    return found + _call_differences(process, counted)
+
+
+def _oracle(context, row):
+    name, depth = row
+    path = context.file("ledger")
+    # In allocpath's own environment: so it knows the library before the command begins.
+    report = context.measure(_command(name), depth, options=ALL_STACKS, timeout=240,
+                             environment=environment(f"ledger={path}.%p"))
+    found = [f"lost: {reason} {count}" for reason, count in report.json["lost"].items() if count]
+    compared = 0
+    for process in report.processes:
+        ledger = f"{path}.{process['pid']}"
+        # An exec begins a ledger anew: the file is of the pid's last image.
+        if process is not report.processes_of(process["pid"])[-1] or not os.path.exists(ledger):
+            continue
+        counted = _ledger_of(ledger)
+        compared += counted["requests"]["count"]
+        if process["allocator"] is None or not process["allocator"].startswith("refalloc"):
+            found.append(f"{process['comm']}: allocator is {process['allocator']}")
+        found += [f"{process['comm']} {process['pid']}: {line}"
+                  for line in _compare(process, counted, depth)]
+    if compared < 1000:
+        found.append(f"only {compared} requests were compared")
+    fail_if(found)
+
+
+@each(_rows(PROGRAMS))
+def oracle(context, row):
+    _oracle(context, row)
