@@ -80,7 +80,8 @@ def file(context):
         if document[key] != value:
             wrong.append(f"{key} is {document[key]!r}, not {value!r}")
     text = _ledger(path)
-    shown = (f"requests     {document['requests']['count']} for ", "policy hybrid, threshold 128 KiB",
+    shown = (f"requests     {document['requests']['count']} for ",
+             "policy hybrid, threshold 128 KiB",
              f"brk          {document['syscalls']['brk']['calls']} calls, 0 failed")
     wrong += [f"no {line!r} in the text" for line in shown if line not in text]
     fail_if(wrong)
