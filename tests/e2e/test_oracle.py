@@ -21,6 +21,7 @@ from test_refalloc import environment
 ALL_STACKS = ("--stacks", "1000000")
 ESTIMATE = 0.05 # of mappings: 0.3 % was seen, where one stack in three was taken
 PROGRAMS = ("stress", "python3", "sqlite3")
+LONG = ("redis-server",)
 DEPTHS = ("entry", "full")
 
 
@@ -36,7 +37,19 @@ def _sqlite3():
             " create index b on t(b); select count(*) from t where b > '8';"]
 
 
-def _command(name):
+def _redis(context):
+    need("redis-server")
+    need("redis-benchmark")
+    socket = context.file("socket")
+    script = (f"{shutil.which('redis-server')} --port 0 --unixsocket {socket} --save '' &\n"
+              f"unset LD_PRELOAD\n"
+              f"until redis-cli -s {socket} ping >/dev/null 2>&1; do sleep 0.1; done\n"
+              f"redis-benchmark -s {socket} -q -n 5000 -t set,get,lpush,lrange_100\n"
+              f"redis-cli -s {socket} shutdown nosave\nwait\n")
+    return ["sh", "-c", script]
+
+
+def _command(context, name):
     if name == "stress":
         return [program("refalloc_stress"), 4, 4000, 1]
     if name == "python3":
@@ -45,7 +58,7 @@ def _command(name):
                 "t = [threading.Thread(target=lambda: [bytes(i * 9) for i in range(20000)])"
                 " for _ in range(3)]\n"
                 "[i.start() for i in t], [i.join() for i in t]\n"]
-    return _sqlite3()
+    return _sqlite3() if name == "sqlite3" else _redis(context)
 
 
 def _ledger_of(path):
@@ -106,7 +119,7 @@ def _oracle(context, row):
     name, depth = row
     path = context.file("ledger")
     # In allocpath's own environment: so it knows the library before the command begins.
-    report = context.measure(_command(name), depth, options=ALL_STACKS, timeout=240,
+    report = context.measure(_command(context, name), depth, options=ALL_STACKS, timeout=240,
                              environment=environment(f"ledger={path}.%p"))
     found = [f"lost: {reason} {count}" for reason, count in report.json["lost"].items() if count]
     compared = 0
@@ -128,4 +141,9 @@ def _oracle(context, row):
 
 @each(_rows(PROGRAMS))
 def oracle(context, row):
+    _oracle(context, row)
+
+
+@each(_rows(LONG), takes_long=True)
+def much_oracle(context, row):
     _oracle(context, row)
