@@ -102,6 +102,7 @@ def _books(report):
 @each({depth: depth for depth in ("entry", "full")})
 def known_chains(context, depth):
     """Also where return probes put a trampoline on the stack."""
+    need("readelf")
     report = context.measure([program("stacks"), program(LIBRARY)], depth, options=ALL)
     parent = report.processes_of(report.processes[0]["pid"])[-1]
     children = [process for process in report.processes if process["ppid"] == parent["pid"]]

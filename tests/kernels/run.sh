@@ -57,9 +57,9 @@ make_guest() {
 		echo "$PWD"
 		names
 	} >"$cache/tests"
-	# libgcc_s is opened by pthread_exit, the locale by a test program
+	# libgcc_s is opened by pthread_exit, the locale by a test program; names by nm and readelf
 	/usr/bin/python3 $here/initramfs.py "$cache/initramfs" $here/guest.py \
-		/usr/bin/python3 "$stdlib" /bin/sh \
+		/usr/bin/python3 "$stdlib" /bin/sh /usr/bin/nm /usr/bin/readelf \
 		"$(gcc -print-file-name=libgcc_s.so.1)" /usr/lib/locale/C.utf8 \
 		"$O/allocpath" "$O/tests/programs" tests/e2e "$cache/tests"
 }
