@@ -27,22 +27,29 @@ static long caller__locate(struct task_struct *task, struct vm_area_struct *vma,
 	return 0;
 }
 
-/* Which of our files holds the address. The lookup fails while another thread maps something. */
+/*
+ * Which of our files holds the address. The lookup fails while another thread maps something. The
+ * kernel takes what is on the stack of this function only.
+ */
 static __noinline int caller__find_file(struct caller *caller)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
+	struct caller found = {};
 	long error = 0;
 
-	if (!caller || !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma))
+	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma))
 		return 0;
 	for (int i = 0; i < MAX_FIND_TRIES; i++) {
-		error = bpf_find_vma(current, caller->ip, caller__locate, caller, 0);
+		error = bpf_find_vma(current, caller->ip, caller__locate, &found, 0);
 		if (error != -BUSY)
 			break;
 	}
 	if (error == -BUSY)
 		count__loss(LOSS_CALLER_UNKNOWN);
-	return caller->found;
+	caller->place = found.place;
+	caller->bias = found.bias;
+	caller->found = found.found;
+	return found.found;
 }
 
 static __always_inline struct wrapper_site *caller__site(struct caller *caller)
@@ -98,13 +105,21 @@ struct caller_walk {
 	__u32 asked; /* which file holds the system call */
 };
 
-/* A step of its own: in a loop clang enters the body in its middle, which 6.1 refuses. */
-static __noinline int caller__step(struct caller_walk *walk)
+/*
+ * A step of its own: in a loop clang enters the body in its middle, which 6.1 refuses. The verifier
+ * sees it once.
+ */
+__noinline int caller__step(struct caller_walk *walk)
 {
-	__u64 address = walk->caller.ip - walk->bias;
-	struct wrapper_key key = { .file = walk->file, .address = address };
+	struct wrapper_key key = {};
 	struct wrapper_site *site;
+	__u64 address;
 
+	if (!walk)
+		return CALLER_IS_OTHER;
+	address = walk->caller.ip - walk->bias;
+	key.file = walk->file;
+	key.address = address;
 	site = address >> 32 ? NULL : bpf_map_lookup_elem(&wrapper_sites, &key);
 	if (!site && address__is_in_allocator(walk->file, address))
 		return CALLER_IS_ALLOCATOR;

@@ -216,7 +216,7 @@ static __noinline int process__first_sight(struct task *record, struct linux_bin
 	}
 	count__recorded(KIND_PROCESS);
 	if (follows_rule)
-		rule__begin(process, program);
+		rule__begin(process, program__begins_rule(program));
 	event__send(program ? EVENT_EXEC : EVENT_PROCESS, number, leader->tgid,
 		    leader_record->parent_id, program);
 known:

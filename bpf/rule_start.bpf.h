@@ -71,32 +71,45 @@ static __always_inline bool text__may_set_rule(const char *text)
 	return first == 0x55545f4342494c47ULL;
 }
 
-/* Does the current task's environment, as exec laid it out, name one of them? 1 where not known. */
-static __noinline int environment__may_set_rule(void)
+/*
+ * Bytes of what stands at a place of the current task's environment, up to and with its end; 0: one
+ * of the variables does, where one begins there, or it cannot be read.
+ */
+__noinline __u32 environment__pass(__u64 at, __u32 begins)
 {
-	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
 	struct environment_text *part;
-	bool begins = true;
-	__u64 at, end;
 	__u32 zero = 0;
+	long length;
 
 	part = bpf_map_lookup_elem(&environment_texts, &zero);
-	if (!part || !mm)
+	if (!part)
+		return 0;
+	length = bpf_probe_read_user_str(part->text, sizeof(part->text), (void *)at);
+	if (length <= 0 || (begins && length > 15 && text__may_set_rule(part->text)))
+		return 0;
+	return length;
+}
+
+/* Does the current task's environment, as exec laid it out, name one of them? 1 where not known. */
+__noinline int environment__may_set_rule(void)
+{
+	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
+	__u32 begins = 1, length;
+	__u64 at, end;
+
+	if (!mm)
 		return 1;
 	at = BPF_CORE_READ(mm, env_start);
 	end = BPF_CORE_READ(mm, env_end);
 	for (int i = 0; i < MAX_ENVIRONMENT; i++) {
-		long length;
-
 		if (at >= end)
 			return 0;
-		length = bpf_probe_read_user_str(part->text, sizeof(part->text), (void *)at);
-		if (length <= 0)
+		length = environment__pass(at, begins);
+		if (!length)
 			return 1;
-		if (begins && length > 15 && text__may_set_rule(part->text))
-			return 1;
-		begins = length < (long)sizeof(part->text);
-		at += begins ? length : length - 1;
+		/* 1 or 0 without a branch, which the verifier would follow both ways. */
+		begins = (length - (__u32)sizeof(struct environment_text)) >> 31;
+		at += length + begins - 1;
 	}
 	return 1;
 }
@@ -112,24 +125,42 @@ static __always_inline void rule_state__set_default(struct rule_state *state)
 	state->pins = 0;
 }
 
-/* A process was given its number: at its exec, as a forked child, or in the middle of its life. */
-static __noinline int rule__begin(struct process *process, struct linux_binprm *program)
-{
-	struct rule *rule = rule__of(process);
-	__u32 tgid = process->identity.tgid;
-	struct rule_state *forked;
+/* Where the following of a process's threshold begins. */
+enum rule_begin {
+	RULE_BEGIN_SEEN, /* as a forked child, or in the middle of its life */
+	RULE_BEGIN_EXEC,
+	RULE_BEGIN_SECURE, /* an exec of a program with rights of its own */
+};
 
+static __always_inline __u32 program__begins_rule(struct linux_binprm *program)
+{
+	if (!program)
+		return RULE_BEGIN_SEEN;
+	return BPF_CORE_READ_BITFIELD_PROBED(program, secureexec) ? RULE_BEGIN_SECURE :
+								    RULE_BEGIN_EXEC;
+}
+
+/* A process was given its number. */
+__noinline int rule__begin(struct process *process, __u32 begins)
+{
+	struct rule_state *forked;
+	struct rule *rule;
+	__u32 tgid;
+
+	if (!process)
+		return 0;
+	rule = rule__of(process);
 	if (!rule)
 		return 0;
+	tgid = process->identity.tgid;
 	rule->brk_peak = process->identity.brk_base;
 	rule->maps_peak = NO_MAPS_PEAK;
 	rule_state__set_default(&rule->state);
 	forked = bpf_map_lookup_elem(&forked_rules, &tgid);
-	if (program) {
+	if (begins != RULE_BEGIN_SEEN) {
 		rule->state.origin = RULE_EXEC;
 		/* The loader forgets it all for programs with rights of their own. */
-		if (!BPF_CORE_READ_BITFIELD_PROBED(program, secureexec) &&
-		    environment__may_set_rule()) {
+		if (begins == RULE_BEGIN_EXEC && environment__may_set_rule()) {
 			rule->state = command_rule;
 			if (!command_rule.low)
 				rule->state.high = ~0ULL;
