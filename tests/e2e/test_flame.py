@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Flame: sums are the program's own, names are right, pictures open and can be worked with."""
 
+import base64
+import html
 import os
 import re
 import shutil
@@ -8,14 +10,13 @@ import subprocess
 import xml.etree.ElementTree
 
 import harness
-from harness import Failure, each, fail_if, need, parse_truths, program, test
+from harness import Failure, Skip, each, fail_if, need, parse_truths, program, test
 
 SVG = "{http://www.w3.org/2000/svg}"
 WORK = [program("calls"), *"m:100x1000 m:200000x3 c:7x11".split()]
 
 # Appended to a picture: uses it as a person does, and leaves what it saw in the root's attributes.
 USER = """
-<script><![CDATA[
 (function () {
 	const svg = document.documentElement;
 	const frames = Array.from(svg.querySelectorAll(".f"));
@@ -41,8 +42,42 @@ USER = """
 	key("ArrowDown", frames[0]);
 	svg.dataset.focused = document.activeElement.dataset ? document.activeElement.dataset.d : "";
 })();
-]]></script>
-</svg>
+"""
+
+# Chooses each frame in turn: it is as wide as the picture then, below all its callers, above all
+# that it calls; nothing else is there.
+EACH_FRAME = """
+(function () {
+	const svg = document.documentElement;
+	const frames = Array.from(svg.querySelectorAll(".f"));
+	const level = (frame) => Number(frame.dataset.d);
+	const width = (frame) => frame.querySelector("rect").getBoundingClientRect().width;
+	const whole = width(frames[0]);
+	const wrong = [];
+	frames.forEach((chosen, index) => {
+		const wanted = new Set([chosen]);
+		let above = level(chosen);
+		for (let i = index - 1; i >= 0; i--)
+			if (level(frames[i]) < above) {
+				above = level(frames[i]);
+				wanted.add(frames[i]);
+			}
+		const outer = wanted.size;
+		for (let i = index + 1; i < frames.length && level(frames[i]) > level(chosen); i++)
+			wanted.add(frames[i]);
+		chosen.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+		const shown = frames.filter((frame) => getComputedStyle(frame).display !== "none");
+		const missing = Array.from(wanted).filter((frame) => !shown.includes(frame));
+		const narrow = Array.from(wanted).slice(0, outer).filter(
+			(frame) => Math.abs(width(frame) - whole) > 0.5);
+		if (missing.length || narrow.length || shown.length !== wanted.size || above !== 0)
+			wrong.push(index + " " + chosen.dataset.n + ": " + shown.length + " shown, " +
+				missing.length + " missing, " + narrow.length + " narrow");
+	});
+	svg.dataset.chosen = frames.length;
+	svg.dataset.whole = whole;
+	svg.dataset.wrong = wrong.slice(0, 5).join("; ");
+})();
 """
 
 
@@ -126,30 +161,42 @@ def usage(context, row):
         raise Failure(f"ended with {ended}, not {status}", said)
 
 
-@test(takes_long=True)
-def in_a_browser(context):
-    """Zoom, search with its share, what the pointer tells, keys."""
+def _browse(context, *arguments):
+    """The document at an address, once its scripts have run."""
     need("chromium")
-    path, _ = _flame(context, "stacks.svg", [program("stacks"), program("libstacks.so")],
-                     "--min-width", "0")
-    with open(path, encoding="utf-8") as file:
-        picture = file.read()
-    used = context.file("used.svg")
-    with open(used, "w", encoding="utf-8") as file:
-        file.write(picture.replace("</svg>\n", "\0").rsplit("\0", 1)[0].replace("\0", "</svg>\n")
-                   + USER.replace("SEARCHED", "^recursion$"))
-    directory = context.file("chromium")
-    shown = subprocess.run(
+    return subprocess.run(
         [shutil.which("chromium"), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
          "--no-first-run", "--disable-background-networking", "--disable-component-update",
-         "--disable-sync", f"--user-data-dir={directory}", "--dump-dom", f"file://{used}"],
+         "--disable-sync", f"--user-data-dir={context.file('chromium')}", "--dump-dom", *arguments],
         capture_output=True, text=True, check=False, timeout=60).stdout
+
+
+def _use(context, picture, script):
+    """What a script appended to a picture left in the root's attributes."""
+    used = context.file("used.svg")
+    with open(used, "w", encoding="utf-8") as file:
+        file.write(picture[:picture.rindex("</svg>")] + f"<script><![CDATA[{script}]]></script>\n"
+                   + "</svg>\n")
+    shown = _browse(context, f"file://{used}")
     root = re.search(r"<svg [^>]*>", shown)
     if not root:
         raise Failure("the picture did not open", shown[:500])
-    seen = dict(re.findall(r'data-(\w+)="([^"]*)"', root[0]))
+    return dict(re.findall(r'data-(\w+)="([^"]*)"', root[0]))
+
+
+def _picture(context, command):
+    path, _ = _flame(context, "picture.svg", command, "--min-width", "0")
+    with open(path, encoding="utf-8") as file:
+        picture = file.read()
+    return picture, len(re.findall(r"<g class=\"f ", picture))
+
+
+@test(takes_long=True)
+def in_a_browser(context):
+    """Zoom, search with its share, what the pointer tells, keys."""
+    picture, frames = _picture(context, [program("stacks"), program("libstacks.so")])
+    seen = _use(context, picture, USER.replace("SEARCHED", "^recursion$"))
     total = sum(int(value) for value in re.findall(r'data-d="1" data-v="(\d+)"', picture))
-    frames = len(re.findall(r"<g class=\"f ", picture))
     wrong = []
     if int(seen["before"]) != frames or seen["reset"] != seen["before"]:
         wrong.append(f"{frames} frames, {seen['before']} shown, {seen['reset']} after Esc")
@@ -165,3 +212,86 @@ def in_a_browser(context):
     if seen["focused"] != "1":
         wrong.append(f"the down key goes to level {seen['focused']}")
     fail_if(wrong)
+
+
+@each({
+    "many": [program("stacks"), program("libstacks.so")],
+    "narrow": [WORK[0], *"m:1x1 m:3x7 c:100:3 r:0:200 m:1000000x333".split()],
+}, takes_long=True)
+def each_frame_in_a_browser(context, command):
+    """Whichever frame is chosen, however narrow: its callers and what it calls are all there."""
+    picture, frames = _picture(context, command)
+    seen = _use(context, picture, EACH_FRAME)
+    fail_if([seen["wrong"]] if seen["wrong"] else [])
+    if int(seen["chosen"]) != frames or frames < 5 or float(seen["whole"]) < 500:
+        raise Failure(f"{frames} frames in the file, the browser has {seen}")
+
+
+def _speedscope(context):
+    """Its page, as npm has it; what npm keeps of it stays in its own cache."""
+    need("npm")
+    directory = context.file("speedscope")
+    os.mkdir(directory)
+    try:
+        said = subprocess.run(
+            ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline",
+             "--prefix", directory, "speedscope"],
+            capture_output=True, text=True, check=False, timeout=120, cwd=directory)
+    except subprocess.TimeoutExpired:
+        raise Skip("npm has no answer within two minutes") from None
+    page = f"{directory}/node_modules/speedscope/dist/release/index.html"
+    if said.returncode or not os.path.exists(page):
+        raise Skip("npm has no speedscope: " + " ".join(said.stderr.split())[:200])
+    return page
+
+
+def _speedscope_table(context, path):
+    """{name: (total, self)} of speedscope's table of functions, in bytes."""
+    page, script = _speedscope(context), context.file("profile.js")
+    with open(path, "rb") as profile, open(script, "w", encoding="ascii") as file:
+        # It draws the rows that are seen, once it has seen how high its window is.
+        file.write(f'speedscope.loadFileFromBase64("{os.path.basename(path)}", '
+                   f'"{base64.b64encode(profile.read()).decode()}");\n'
+                   'setInterval(() => window.dispatchEvent(new Event("resize")), 200);\n')
+    shown = _browse(context, "--window-size=1600,20000", "--virtual-time-budget=10000",
+                    f"file://{page}#view=sandwich&localProfilePath={script}")
+    units = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
+    table = {}
+    for cells in re.findall("<tr[^>]*>" + 3 * "<td[^>]*>(.*?)</td>" + "</tr>", shown):
+        *values, name = (html.unescape(re.sub("<[^>]*>", "", cell)) for cell in cells)
+        parts = [re.match(r"([\d,.]+) ?([KMG]?B|) \(", value) for value in values]
+        table[name] = [float(part[1].replace(",", "")) * units[part[2]] for part in parts]
+    return table
+
+
+@each({"folded": "profile.folded", "pprof": "profile.pb.gz"}, takes_long=True)
+def in_speedscope(context, name):
+    """It opens both forms, with every function under its name and with its bytes."""
+    need("chromium")
+    command = [program("stacks"), program("libstacks.so")]
+    path, _ = _flame(context, name, command, "--keep-allocator")
+    folded, inlined = path, set()
+    if name.endswith(".gz"):
+        folded = context.file("read.folded")
+        subprocess.run([harness.ALLOCPATH, "flame", "-i", path, "--keep-allocator", "-o", folded],
+                       check=True, timeout=60)
+        # Of functions at one address it shows the outermost alone.
+        said = subprocess.run([harness.ALLOCPATH, "hist", "-i", path, "--lines", "--stacks", "1000",
+                               "--json"], capture_output=True, text=True, check=True, timeout=60)
+        inlined = set(re.findall(r'"name": ?"([^"]*)"[^{}]*"inlined": ?true', said.stdout))
+    table = _speedscope_table(context, path)
+    wanted = {}
+    for stack, value in _folded(folded):
+        # A pprof profile has the process as a label.
+        frames = stack if folded == path else stack[1:]
+        for frame in set(frames):
+            wanted.setdefault(frame, [0, 0])[0] += value
+        wanted[frames[-1]][1] += value
+    wrong = [f"{frame} is missing" for frame in wanted
+              if frame not in table and frame not in inlined]
+    wrong += [f"{frame} has {table[frame]}, not {values}" for frame, values in wanted.items()
+              if frame in table and any(abs(ours - theirs) > 0.006 * max(ours, 1)
+                                        for ours, theirs in zip(values, table[frame]))]
+    fail_if(wrong, *(f"{frame} {values}" for frame, values in table.items()))
+    if not {"main", "ask", "recursion", "malloc"} <= set(wanted):
+        raise Failure(f"functions are {sorted(wanted)}")
