@@ -159,6 +159,8 @@ __noinline int call__push(struct task *record, struct process *process)
 	call->site = entry->site;
 	call->function = entry->function;
 	call->did = entry->impossible ? DID_DOOM : 0;
+	if (origins__are_kept() && process)
+		call->heap_untouched = process->identity.heap_untouched;
 	if (follows_rule) {
 		if (record->entered == 1) {
 			call->did |= DID_FIRST;
@@ -173,6 +175,7 @@ __noinline int call__push(struct task *record, struct process *process)
 	    (entry->function == FUNCTION_FREE || entry->function == FUNCTION_REALLOC) &&
 	    entry->argument) {
 		live__take_into(process->identity.id, entry->argument, call);
+		origin__remove(process, entry->argument, call->old_size, call->old_stack);
 		if (follows_rule && rule__release(process, call)) {
 			if (stacks)
 				call->stack = stack__take(STACK_AT_ENTRY);

@@ -25,12 +25,14 @@ const volatile __u32 follows_rule = 0; /* 1: the thresholds of processes are fol
 const volatile struct rule_state command_rule = { .origin = RULE_PENDING }; /* see rule.bpf.h */
 const volatile __u32 stacks = 0; /* 1: stacks can be taken */
 const volatile __u32 samples_stacks = 0; /* 1: of requests and kernel events they are */
+const volatile __u32 keeps_origins = 0; /* 1: sampled blocks are found by what is touched in them */
 const volatile __u32 max_frames = 127; /* of a stack */
 const volatile __u64 sample_bytes = 0; /* between sampled requests' bytes; 0: each is taken */
 const volatile __u32 budgeted = 0; /* 1: requests are looked at in windows only */
 const volatile __u64 min_size = 0; /* bytes, inclusive */
 const volatile __u64 max_size = ~0ULL;
 const volatile __u64 page_size = 4096;
+#define PAGE_ALIGNED(length) (((length) + page_size - 1) & ~(page_size - 1))
 const volatile char target_comm[MAX_COMM] = {};
 
 /* Written by the user side while the programs run. */
@@ -98,11 +100,13 @@ static const union {
 #include "sample.bpf.h"
 #include "call_row.bpf.h"
 #include "window.bpf.h"
+#include "origin.bpf.h"
 #include "request.bpf.h"
 #include "alloc.bpf.h"
 #include "rss.bpf.h"
 #include "caller.bpf.h"
 #include "vm.bpf.h"
 #include "syscall.bpf.h"
+#include "touch.bpf.h"
 #include "fault.bpf.h"
 #include "task.bpf.h"

@@ -321,14 +321,25 @@ static __always_inline __u32 fault__class(struct open_fault *fault, __u64 genera
 	return FAULT_ZERO_READ;
 }
 
-__noinline int fault__first_touch(struct process *process, struct open_fault *fault, __u32 region)
+static __always_inline void fault__raise_touched(struct process *process, __u64 address,
+						 __u64 bytes)
 {
+	__u64 end = (address & ~(bytes - 1)) + bytes;
+
+	if (end > process->identity.heap_untouched)
+		process->identity.heap_untouched = end;
+}
+
+__noinline int fault__first_touch(struct process *process, struct task *record, __u32 region)
+{
+	struct open_fault *fault;
 	struct size_row *row;
 	__u64 bytes;
 	__u32 order;
 
-	if (!process || !fault)
+	if (!process || !record)
 		return 0;
+	fault = &record->fault;
 	bytes = (__u64)fault->pages * page_size;
 	order = size_class__msb(fault->pages | 1);
 	ADD(process->counters.first_touch_bytes, bytes);
@@ -338,6 +349,10 @@ __noinline int fault__first_touch(struct process *process, struct open_fault *fa
 		ADD(process->counters.first_touch_orders[order], 1);
 	if (region == REGION_HEAP && fault->address >= process->identity.brk_base)
 		ADD(process->counters.growth_touched_bytes, bytes);
+	if (region == REGION_HEAP)
+		fault__raise_touched(process, fault->address, bytes);
+	if (origins__are_kept() && region != REGION_STACK && region != REGION_ANON)
+		touch__origin(process, record, bytes);
 	if (region != REGION_OWN_MAPPING)
 		return 0;
 	row = size_row__of(process->identity.id, fault->block_class);
@@ -366,12 +381,15 @@ static __always_inline void fault__look(struct open_fault *fault)
 	}
 }
 
-static __noinline int fault__sample(struct process *process, struct open_fault *fault, __u32 class)
+static __noinline int fault__sample(struct process *process, struct task *record, __u32 class,
+				    __u32 region)
 {
-	__u64 bytes = class == FAULT_FIRST_TOUCH ? (__u64)fault->pages * page_size : 0;
+	__u64 bytes = class == FAULT_FIRST_TOUCH ? (__u64)record->fault.pages * page_size : 0;
+	__u32 origin = bytes && region != REGION_STACK ? touch__small_call(record) : 0;
 
 	return sample__kernel_event(process->identity.id, SAMPLE_FAULT, bytes,
-				    fault->kernel_mode ? STACK_AT_SYSCALL : STACK_AT_FAULT);
+				    record->fault.kernel_mode ? STACK_AT_SYSCALL : STACK_AT_FAULT,
+				    origin);
 }
 
 static __noinline int fault__end(__u32 major)
@@ -381,7 +399,7 @@ static __noinline int fault__end(__u32 major)
 	struct process_counters *counters;
 	struct open_fault *fault;
 	struct process *process;
-	__u32 class, region;
+	__u32 class, region = REGION_STACK;
 	struct task *record;
 	__u64 generation, uprobe_page;
 
@@ -424,10 +442,10 @@ static __noinline int fault__end(__u32 major)
 		if (region == REGION_ANON && (fault__vma(fault, generation) & VMA_FILE))
 			class = FAULT_FILE_PRIVATE;
 		else
-			fault__first_touch(process, fault, region);
+			fault__first_touch(process, record, region);
 	}
 	if (samples_stacks)
-		fault__sample(process, fault, class);
+		fault__sample(process, record, class, region);
 	if (class == FAULT_FILE_PRIVATE)
 		ADD(counters->file_private_bytes, (__u64)fault->pages * page_size);
 	if (class < NR_FAULT_CLASSES)

@@ -4,16 +4,22 @@
  * level l, the greatest with 2^shift(l) <= n, so it meets at most nine of them, and a granule
  * meets at most two blocks of its own level: blocks are disjoint and not shorter than a granule.
  * A block cut by a partial munmap is entered anew with its new length.
+ *
+ * There are two spaces of them, in maps of their own: own mappings and the like,
+ * and sampled blocks of the program's (origin.bpf.h), whose kind is the number of a stack with
+ * GRANULE_ORIGIN set.
  */
 #define GRANULE_LEVELS 10 /* the last: blocks up to 4 TiB */
 #define GRANULE_SHIFT(level) (12 + 3 * (level))
 #define GRANULES_PER_BLOCK 9
+#define GRANULE_ORIGIN_SHIFT 16 /* of the second space's bits in granule_levels */
+#define GRANULE_ORIGIN (1U << 31)
 
 struct granule_find {
 	struct granule_block block; /* start 0: none */
-	__u32 level;
-	__u32 pad;
 };
+
+static const struct granule empty_granule = {}; /* not on the stack: see alloc.bpf.h */
 
 static __always_inline __u32 granule__level(__u64 length)
 {
@@ -23,21 +29,35 @@ static __always_inline __u32 granule__level(__u64 length)
 	return level < GRANULE_LEVELS ? level : GRANULE_LEVELS - 1;
 }
 
+/* The space is a constant to the compiler in all of these: each is verified with one map. */
+static __always_inline struct granule *granule__at(struct granule_key *key, bool origin)
+{
+	if (origin)
+		return bpf_map_lookup_elem(&origins, key);
+	return bpf_map_lookup_elem(&granules, key);
+}
+
+static __always_inline struct granule *granule__make(struct granule_key *key, bool origin)
+{
+	struct granule *granule = granule__at(key, origin);
+
+	if (granule)
+		return granule;
+	if (origin)
+		bpf_map_update_elem(&origins, key, &empty_granule, BPF_NOEXIST);
+	else if (!bpf_map_update_elem(&granules, key, &empty_granule, BPF_NOEXIST))
+		ADD(nr_granules, 1);
+	return granule__at(key, origin);
+}
+
 /* Enters one block in one granule. 0, or 1 when there is no room. */
 static __always_inline int granule__enter(struct granule_key *key, __u64 start, __u64 end,
-					  __u32 kind, __u32 size_class)
+					  __u32 kind, __u32 size_class, bool origin)
 {
-	struct granule empty = {};
-	struct granule *granule;
+	struct granule *granule = granule__make(key, origin);
 
-	granule = bpf_map_lookup_elem(&granules, key);
-	if (!granule) {
-		if (!bpf_map_update_elem(&granules, key, &empty, BPF_NOEXIST))
-			ADD(nr_granules, 1);
-		granule = bpf_map_lookup_elem(&granules, key);
-		if (!granule)
-			return 1;
-	}
+	if (!granule)
+		return 1;
 	for (int i = 0; i < 2; i++) {
 		struct granule_block *block = &granule->block[i];
 
@@ -52,8 +72,17 @@ static __always_inline int granule__enter(struct granule_key *key, __u64 start, 
 	return 1;
 }
 
-__noinline int granule__insert(struct process *process, __u64 start, __u64 end, __u32 kind,
-			       __u32 size_class)
+/* Apart, for the stack of programs on uprobes. */
+static __attribute__((noinline)) int granule__enter_origin(struct granule_key *key, __u64 start,
+							   __u64 end, __u32 kind, __u32 size_class)
+{
+	if (!key)
+		return 1;
+	return granule__enter(key, start, end, kind, size_class, true);
+}
+
+static __always_inline int granule__insert_into(struct process *process, __u64 start, __u64 end,
+						__u32 kind, __u32 size_class, bool origin)
 {
 	__u32 level, shift, full = 0;
 	struct granule_key key = {};
@@ -67,20 +96,28 @@ __noinline int granule__insert(struct process *process, __u64 start, __u64 end, 
 	key.id = process->identity.id;
 	key.level = level;
 	key.index = start >> shift;
-	__sync_fetch_and_or(&process->identity.granule_levels, 1ULL << level);
+	__sync_fetch_and_or(&process->identity.granule_levels,
+			    1ULL << (origin ? level + GRANULE_ORIGIN_SHIFT : level));
 	for (int i = 0; i < GRANULES_PER_BLOCK; i++) {
 		if (key.index > last)
 			break;
-		full |= granule__enter(&key, start, end, kind, size_class);
+		full |= origin ? granule__enter_origin(&key, start, end, kind, size_class) :
+				 granule__enter(&key, start, end, kind, size_class, false);
 		key.index++;
 	}
 	if (full || key.index <= last)
-		count__loss(LOSS_GRANULES_FULL);
+		count__loss(origin ? LOSS_ORIGINS_FULL : LOSS_GRANULES_FULL);
 	return 0;
 }
 
-/* The block that holds an address. Levels that the process never used cost a bit test. */
-__noinline int granule__find(struct process *process, __u64 address, struct granule_find *found)
+__noinline int granule__insert(struct process *process, __u64 start, __u64 end, __u32 kind,
+			       __u32 size_class)
+{
+	return granule__insert_into(process, start, end, kind, size_class, false);
+}
+
+static __always_inline int granule__find_in(struct process *process, __u64 address,
+					    struct granule_find *found, bool origin)
 {
 	__u64 levels;
 	struct granule_key key = {};
@@ -88,7 +125,7 @@ __noinline int granule__find(struct process *process, __u64 address, struct gran
 	if (!process || !found)
 		return 0;
 	found->block.start = 0;
-	levels = process->identity.granule_levels;
+	levels = process->identity.granule_levels >> (origin ? GRANULE_ORIGIN_SHIFT : 0);
 	key.id = process->identity.id;
 	for (int level = 0; level < GRANULE_LEVELS; level++) {
 		struct granule *granule;
@@ -97,7 +134,7 @@ __noinline int granule__find(struct process *process, __u64 address, struct gran
 			continue;
 		key.level = level;
 		key.index = address >> GRANULE_SHIFT(level);
-		granule = bpf_map_lookup_elem(&granules, &key);
+		granule = granule__at(&key, origin);
 		if (!granule)
 			continue;
 		for (int i = 0; i < 2; i++) {
@@ -105,7 +142,6 @@ __noinline int granule__find(struct process *process, __u64 address, struct gran
 
 			if (block->start && address >= block->start && address < block->end) {
 				found->block = *block;
-				found->level = level;
 				return 1;
 			}
 		}
@@ -113,18 +149,24 @@ __noinline int granule__find(struct process *process, __u64 address, struct gran
 	return 0;
 }
 
-__noinline int granule__erase(struct process *process, struct granule_find *found)
+/* The block that holds an address. Levels that the process never used cost a bit test. */
+__noinline int granule__find(struct process *process, __u64 address, struct granule_find *found)
+{
+	return granule__find_in(process, address, found, false);
+}
+
+static __always_inline int granule__erase_from(struct process *process, __u64 start, __u64 end,
+					       bool origin)
 {
 	struct granule_key key = {};
-	__u64 start, last;
 	__u32 level, shift;
+	__u64 last;
 
-	if (!process || !found)
+	if (!process || end <= start)
 		return 0;
-	level = found->level;
+	level = granule__level(end - start);
 	shift = GRANULE_SHIFT(level);
-	start = found->block.start;
-	last = (found->block.end - 1) >> shift;
+	last = (end - 1) >> shift;
 	key.id = process->identity.id;
 	key.level = level;
 	key.index = start >> shift;
@@ -133,18 +175,28 @@ __noinline int granule__erase(struct process *process, struct granule_find *foun
 
 		if (key.index > last)
 			break;
-		granule = bpf_map_lookup_elem(&granules, &key);
-		key.index++;
+		granule = granule__at(&key, origin);
 		if (!granule)
-			continue;
+			goto next;
 		for (int j = 0; j < 2; j++) {
 			if (granule->block[j].start != start)
 				continue;
 			*(volatile __u64 *)&granule->block[j].end = 0;
 			*(volatile __u64 *)&granule->block[j].start = 0;
 		}
+		/* One entered here meanwhile is gone: its touches will be no request's. */
+		if (origin && !granule->block[0].start && !granule->block[1].start)
+			bpf_map_delete_elem(&origins, &key);
+next:
+		key.index++;
 	}
 	return 0;
+}
+
+/* Takes the block [start, end) out, entered with these ends. */
+__noinline int granule__erase(struct process *process, __u64 start, __u64 end)
+{
+	return granule__erase_from(process, start, end, false);
 }
 
 /*
@@ -165,7 +217,7 @@ __noinline int granule__remove(struct process *process, __u64 start, __u64 end)
 			if (at == end - 1 || !granule__find(process, end - 1, &found))
 				break;
 		}
-		granule__erase(process, &found);
+		granule__erase(process, found.block.start, found.block.end);
 		if (found.block.start < start)
 			granule__insert(process, found.block.start, start, found.block.kind,
 					found.block.size_class);

@@ -14,6 +14,7 @@ struct open_call {
 	__u64 mapped_end;
 	__u64 remapped_from; /* bytes of the mapping that mremap was given */
 	__u64 inner_bias; /* of the file that this one handed the call on to */
+	__u64 heap_untouched; /* the process's, when it was entered */
 	__u32 stack; /* its number, 0: none taken */
 	__u16 old_class;
 	__u16 file;
@@ -30,6 +31,8 @@ struct open_call {
 	__u16 inner_file;
 	__u8 sampled; /* a stack was to be taken */
 	__u8 pad;
+	__u32 old_stack; /* of the block given back */
+	__u32 pad2;
 };
 
 /* What kernel calls did during an open call. */
@@ -50,6 +53,19 @@ enum did {
 	DID_OLD_MAPPED = 1 << 12, /* realloc: the old block has a mapping of its own */
 };
 #define DID_GROW (DID_ARENA | DID_BRK | DID_MMAP | DID_REMAP)
+
+static __always_inline __u32 call__path(struct open_call *call)
+{
+	if (call->did & DID_REMAP)
+		return PATH_REMAP;
+	if (call->did & DID_MMAP)
+		return PATH_MMAP;
+	if (call->did & DID_BRK)
+		return PATH_BRK;
+	if (call->did & DID_ARENA)
+		return PATH_ARENA;
+	return PATH_POOL;
+}
 
 /* Counters of a resident set: file, anonymous, swap, shmem. */
 #define NR_RSS_MEMBERS 4
@@ -198,6 +214,18 @@ struct {
 	__type(key, struct granule_key);
 	__type(value, struct granule);
 } granules SEC(".maps");
+
+/*
+ * origins: the same of sampled blocks of the program's, at levels of their own (1 element where
+ * nobody asks, see origin.bpf.h). Written and emptied with live_blocks, read at first touches.
+ * 32,768 elements of 128 bytes. Full: counted as origins_full, no request is known of the touches.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_ORIGINS);
+	__type(key, struct granule_key);
+	__type(value, struct granule);
+} origins SEC(".maps");
 
 /* files: file number -> range of the allocator's object. Written by the user side before attach. */
 struct {

@@ -133,10 +133,20 @@ static __noinline int process__fill(struct process *process, __u32 id, struct ta
 	identity->mm = (__u64)leader->mm;
 	identity->brk_base = BPF_CORE_READ(leader, mm, brk);
 	identity->brk_now = identity->brk_base;
+	identity->heap_untouched = PAGE_ALIGNED(identity->brk_base);
 	bpf_core_read_str(identity->comm, sizeof(identity->comm), &leader->comm);
 	identity->unprobed = !probing;
 	identity->id = id;
 	return 0;
+}
+
+/* Memory that a lowered break gives back is untouched when it comes again. */
+static __always_inline void process__set_break(struct process *process, __u64 now)
+{
+	process->identity.brk_now = now;
+	now = PAGE_ALIGNED(now);
+	if (now < process->identity.heap_untouched)
+		process->identity.heap_untouched = now;
 }
 
 static __always_inline struct process *number__process(__u64 number)

@@ -3,19 +3,6 @@
  * Requests and releases: what an open call becomes when it closes. The only writer of a process's
  * allocation counters, of size_rows and of live_blocks.
  */
-static __always_inline __u32 call__path(struct open_call *call)
-{
-	if (call->did & DID_REMAP)
-		return PATH_REMAP;
-	if (call->did & DID_MMAP)
-		return PATH_MMAP;
-	if (call->did & DID_BRK)
-		return PATH_BRK;
-	if (call->did & DID_ARENA)
-		return PATH_ARENA;
-	return PATH_POOL;
-}
-
 static __always_inline __u32 call__release(struct open_call *call)
 {
 	if (call->did & DID_REMAP)
@@ -146,6 +133,7 @@ __noinline int live__take_into(__u32 id, __u64 address, struct open_call *call)
 	call->old_path = block.path;
 	call->old_home = block.home;
 	call->old_hidden = block.hidden;
+	call->old_stack = block.stack;
 	return call->old_known;
 }
 
@@ -171,6 +159,7 @@ __noinline int live__add(struct process *process, struct open_call *call, __u64 
 	if (live__take(process->identity.id, address, &block)) {
 		/* Given out again without a release seen: the old one is no longer live. */
 		count__loss(LOSS_FREE_MISSED);
+		origin__remove(process, address, block.size, block.stack);
 		if (!block.hidden) {
 			ADD(process->counters.live_removed_count, 1);
 			ADD(process->counters.live_removed_bytes, block.size);
@@ -188,6 +177,8 @@ __noinline int live__add(struct process *process, struct open_call *call, __u64 
 	block.hidden = size__is_filtered(call->size);
 	if (live__put(process->identity.id, address, &block))
 		return 1;
+	if (origins__are_kept())
+		origin__add(process, call, address, home);
 	if (!block.hidden) {
 		ADD(process->counters.live_added_count, 1);
 		ADD(process->counters.live_added_bytes, call->size);

@@ -29,12 +29,12 @@ struct {
 } sample_tables SEC(".maps");
 
 /*
- * sample_rates: kind -> how much of it is taken on this CPU, and what has been. Written here, read
- * by the user side.
+ * sample_rates: kind that a stack is taken of -> how much of it is taken on this CPU, and what has
+ * been. Written here, read by the user side.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, NR_SAMPLE_KINDS);
+	__uint(max_entries, NR_TAKEN_KINDS);
 	__type(key, __u32);
 	__type(value, struct sample_rate);
 } sample_rates SEC(".maps");
@@ -178,8 +178,8 @@ __noinline __u64 sample__weight(__u32 kind)
 	return 1ULL << shift;
 }
 
-/* A kernel event of the current task. */
-__noinline int sample__kernel_event(__u32 id, __u32 kind, __u64 bytes, __u32 begins)
+/* A kernel event of the current task. origin: ORIGIN_PACK of the request it is due to, or 0. */
+__noinline int sample__kernel_event(__u32 id, __u32 kind, __u64 bytes, __u32 begins, __u32 origin)
 {
 	struct sample_key key = {};
 	__u64 weight = samples_stacks ? sample__weight(kind) : 0;
@@ -189,5 +189,12 @@ __noinline int sample__kernel_event(__u32 id, __u32 kind, __u64 bytes, __u32 beg
 	key.id = id;
 	key.kind = kind;
 	key.stack = stack__take(begins);
+	sample__count(&key, weight * SAMPLE_COUNT_UNIT, weight * bytes);
+	if (!origin)
+		return 0;
+	key.kind = SAMPLE_ORIGIN;
+	key.size_class = origin;
+	key.path = origin >> 16;
+	key.function = origin >> 24 & 0x7f;
 	return sample__count(&key, weight * SAMPLE_COUNT_UNIT, weight * bytes);
 }

@@ -153,7 +153,7 @@ int BPF_PROG(syscall_exit, struct pt_regs *regs, long result)
 	vm.taken = record->taken;
 	/* brk returns the break that stands: not the one asked for means that it failed. */
 	if (vm.nr == NR_BRK)
-		process->identity.brk_now = vm.result;
+		process__set_break(process, vm.result);
 	if (vm.nr == NR_BRK && (entered || missed))
 		vm.failed = vm.arg[0] && vm.result != vm.arg[0];
 	else

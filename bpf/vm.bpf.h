@@ -28,8 +28,6 @@ struct vm_call {
 	struct granule_block taken; /* the block that the range began in, start 0: none known */
 };
 
-#define PAGE_ALIGNED(length) (((length) + page_size - 1) & ~(page_size - 1))
-
 /*
  * A range that is about to go leaves granules now: at the exit another thread may have been given
  * the same addresses already, and its exit may have come first.
@@ -342,7 +340,7 @@ static __noinline int vm_call__sample(struct process *process, struct vm_call *v
 		if (vm->arg[0] <= vm->old_brk)
 			return 0;
 		return sample__kernel_event(process->identity.id, SAMPLE_GROWN,
-					    vm->arg[0] - vm->old_brk, STACK_AT_SYSCALL);
+					    vm->arg[0] - vm->old_brk, STACK_AT_SYSCALL, 0);
 	case NR_MMAP:
 		mappings__follow(vm->result, vm->arg[1], vm->arg[2] & PROT_EXEC_BIT);
 		/* What mmap_anon_bytes counts. */
@@ -362,5 +360,6 @@ static __noinline int vm_call__sample(struct process *process, struct vm_call *v
 	}
 	if (!grown)
 		return 0;
-	return sample__kernel_event(process->identity.id, SAMPLE_MAPPED, grown, STACK_AT_SYSCALL);
+	return sample__kernel_event(process->identity.id, SAMPLE_MAPPED, grown, STACK_AT_SYSCALL,
+				    0);
 }

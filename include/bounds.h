@@ -27,6 +27,9 @@
 /* Granules of own mappings, arenas and thread stacks. 128 bytes each: 16 MiB. */
 #define MAX_GRANULES (1 << 17)
 
+/* Granules of sampled blocks, where it is told who asked for what is touched. 128 bytes each: 4 MiB. */
+#define MAX_ORIGINS (1 << 15)
+
 /* Live blocks, at depth full only. 112 bytes each: 112 MiB. Full: counted as lost. */
 #define MAX_LIVE_BLOCKS (1 << 20)
 

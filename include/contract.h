@@ -149,6 +149,7 @@ enum loss {
 	LOSS_STACK_RING_FULL, /* the ring of new stacks was full: this one was not kept */
 	LOSS_SAMPLES_FULL, /* the map of samples is full */
 	LOSS_WINDOW_ROWS_FULL, /* the map of a window is full: its estimate misses the request */
+	LOSS_ORIGINS_FULL, /* no room for a sampled block: what it touches is no request's */
 	NR_LOSSES,
 };
 
@@ -168,7 +169,8 @@ struct process_identity {
 	__u64 bias; /* load bias of that file */
 	__u64 brk_base; /* lowest break seen: above it the heap grew during the run */
 	__u64 brk_now; /* the break when last looked at */
-	__u64 granule_levels; /* bit n: blocks of level n were entered */
+	__u64 granule_levels; /* bit n: blocks of level n were entered; see granule.bpf.h */
+	__u64 heap_untouched; /* from here on no page of the heap was touched; see origin.bpf.h */
 	__u64 map_generation; /* bumped when the address space changes */
 	__u32 ended; /* 1: it exited or exec'd away */
 	__u32 unprobed; /* 1: begun after the allocation probes were detached */
@@ -366,9 +368,13 @@ struct granule_key {
 struct granule_block {
 	__u64 start; /* 0: empty */
 	__u64 end;
-	__u32 kind; /* enum region: own mapping, arena or stack */
-	__u32 size_class; /* of the request, for an own mapping */
+	__u32 kind; /* enum region: own mapping, arena or stack; of a sampled block: its stack */
+	__u32 size_class; /* of the request, for an own mapping; of a sampled block: ORIGIN_PACK */
 };
+
+/* What is known of a sampled block beside its stack; never 0. */
+#define ORIGIN_PACK(size_class, path, function)                                                    \
+	((__u32)(size_class) | (__u32)(path) << 16 | (__u32)(function) << 24 | 1U << 31)
 
 struct granule {
 	struct granule_block block[2];
@@ -486,7 +492,7 @@ struct ledger {
 	__u64 losses[NR_LOSSES];
 };
 
-_Static_assert(sizeof(struct process_identity) == 136, "process_identity");
+_Static_assert(sizeof(struct process_identity) == 144, "process_identity");
 _Static_assert(sizeof(struct process_counters) % 8 == 0, "counters are __u64 only");
 _Static_assert(sizeof(struct size_row) == 64, "size_row");
 _Static_assert(sizeof(struct call_key) == 16, "call_key");

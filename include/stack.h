@@ -96,14 +96,23 @@ enum sample_kind {
 	SAMPLE_GROWN, /* the break raised */
 	SAMPLE_MAPPED, /* anonymous mappings made: what mmap_anon_bytes counts */
 	SAMPLE_FAULT, /* page faults; bytes are those of first touches */
+	NR_TAKEN_KINDS, /* those before: of each a stack is taken. After: of whose request it is */
+	SAMPLE_ORIGIN = NR_TAKEN_KINDS, /* first touches, by who asked for the memory */
+	SAMPLE_FRESH, /* memory that no one had touched, by who asked for it */
 	NR_SAMPLE_KINDS,
 };
+
+/* Are size class, path and function those of a request? */
+static inline int sample_kind__is_of_request(__u32 kind)
+{
+	return kind == SAMPLE_REQUEST || kind == SAMPLE_ORIGIN || kind == SAMPLE_FRESH;
+}
 
 /* Map samples. */
 struct sample_key {
 	__u32 id; /* process number */
 	__u32 stack; /* 0: none could be kept */
-	__u16 size_class; /* of requests; else 0 */
+	__u16 size_class; /* of requests, and what is due to one; else 0 */
 	__u8 path; /* enum alloc_path of requests; else 0 */
 	__u8 function; /* enum alloc_function of requests; else 0 */
 	__u8 kind; /* enum sample_kind */

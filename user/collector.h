@@ -35,7 +35,7 @@ struct snapshot {
 	struct sample_entry *samples; /* where stacks are taken */
 	size_t nr_samples;
 	struct ledger books;
-	struct sample_sums sums[NR_SAMPLE_KINDS]; /* where stacks are taken */
+	struct sample_sums sums[NR_TAKEN_KINDS]; /* where stacks are taken */
 	__u32 epoch; /* whose path limits are meant */
 	__u64 at_ns;
 };

@@ -126,7 +126,8 @@ static int write_svg(FILE *out, const struct flame_tree *tree, const struct prof
 	};
 	char title[256], subtitle[256], total[TEXT_CELL], time[TEXT_CELL], every[TEXT_CELL];
 	char sampled[128];
-	bool is_kernels = options->settings.by > FLAME_COUNT;
+	bool is_origins = flame_value__is_of_origin(options->settings.by);
+	bool is_kernels = options->settings.by > FLAME_COUNT && !is_origins;
 
 	if (picture.is_bytes)
 		text__bytes(total, sizeof(total), tree->nodes[0].total);

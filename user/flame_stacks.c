@@ -6,7 +6,7 @@
 
 #include "flame_stacks.h"
 #include "report_stacks.h"
-#include "stack_rows.h"
+#include "stack_origins.h"
 #include "text.h"
 
 #define JIT_FRAME "[jit]"
@@ -22,6 +22,11 @@ static const struct {
 	[FLAME_MMAP] = { "mmap", "bytes of anonymous mappings", SAMPLE_MAPPED, true },
 	[FLAME_FAULTS] = { "faults", "page faults", SAMPLE_FAULT, false },
 	[FLAME_TOUCHED] = { "touched", "bytes first touched", SAMPLE_FAULT, true },
+	[FLAME_TOUCHED_BY_ORIGIN] = { "touched-by-origin",
+				      "bytes first touched, by who asked for them", SAMPLE_ORIGIN,
+				      true },
+	[FLAME_NEVER_TOUCHED] = { "never-touched", "bytes asked for and never touched",
+				  SAMPLE_FRESH, true },
 };
 
 const char *flame_value__name(enum flame_value value)
@@ -47,6 +52,11 @@ enum sample_kind flame_value__kind(enum flame_value value)
 __u64 flame_value__of(enum flame_value value, const struct stack_row *row)
 {
 	return values[value].is_bytes ? row->bytes : row->count;
+}
+
+bool flame_value__is_of_origin(enum flame_value value)
+{
+	return value == FLAME_TOUCHED_BY_ORIGIN || value == FLAME_NEVER_TOUCHED;
 }
 
 /* The frames of one stack, the innermost first, as numbers of the tree. */
@@ -330,7 +340,8 @@ int flame_stacks__add(struct flame_tree *tree, const struct profile *profile,
 	size_t nr;
 	int error;
 
-	error = stack_rows__make(process, &rows, &nr);
+	error = flame_value__is_of_origin(settings->by) ? stack_origins__make(process, &rows, &nr) :
+							  stack_rows__make(process, &rows, &nr);
 	if (error)
 		return error;
 	if (settings->sink)

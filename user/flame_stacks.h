@@ -16,6 +16,8 @@ enum flame_value {
 	FLAME_MMAP, /* bytes of anonymous mappings that were made */
 	FLAME_FAULTS, /* page faults */
 	FLAME_TOUCHED, /* bytes first touched, by who touched them */
+	FLAME_TOUCHED_BY_ORIGIN, /* by who had asked for them */
+	FLAME_NEVER_TOUCHED, /* bytes given out untouched that stayed so, by who asked for them */
 	NR_FLAME_VALUES,
 };
 
@@ -33,6 +35,9 @@ __u64 flame_value__of(enum flame_value value, const struct stack_row *row);
 struct flame_sink {
 	int (*take)(struct flame_sink *sink, __u32 node, const struct stack_row *row);
 };
+
+/* Does it need depth full? */
+bool flame_value__is_of_origin(enum flame_value value);
 
 struct flame_settings {
 	struct flame_sink *sink; /* NULL: the tree itself */

@@ -19,6 +19,7 @@
 #include "report_moves.h"
 #include "report_threshold.h"
 #include "signals.h"
+#include "stack_origins.h"
 #include "targets.h"
 #include "text.h"
 
@@ -82,6 +83,11 @@ static int hist__write_flame(struct hist *hist, FILE *out, const struct profile 
 	enum flame_format format = flame__format_of(options->output);
 	int error;
 
+	if (profile->has_stacks && flame_value__is_of_origin(options->flame.settings.by) &&
+	    !stack_origins__has(profile))
+		return log__error(-ENODATA,
+				  "%s was not recorded at --probes full: --by %s needs that",
+				  options->input, flame_value__name(options->flame.settings.by));
 	if (!profile->has_stacks)
 		return log__error(-ENODATA, "%s has no stacks: record it with them",
 				  options->input ? options->input : "this profile");

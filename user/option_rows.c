@@ -252,8 +252,8 @@ static int parse_by(const struct given *given)
 			return 0;
 		}
 	}
-	return refuse(given,
-		      "no such value: there are bytes, count, brk, mmap, faults and touched");
+	return refuse(given, "no such value: there are bytes, count, brk, mmap, faults, touched, "
+			     "touched-by-origin and never-touched");
 }
 
 static int parse_directory(const struct given *given)

@@ -301,6 +301,17 @@ static int check_contradictions(const struct options *options)
 				  "--by %s is of requests, which --probes kernel does not see: "
 				  "use --by brk, mmap, faults or touched",
 				  flame_value__name(options->flame.settings.by));
+	if (options->view == VIEW_FLAME && flame_value__is_of_origin(options->flame.settings.by) &&
+	    options->depth != DEPTH_FULL && !options->input)
+		return log__error(-1,
+				  "--by %s follows each block to its end, for which a target and "
+				  "--probes full are needed",
+				  flame_value__name(options->flame.settings.by));
+	if (options->view == VIEW_DIFF && flame_value__is_of_origin(options->flame.settings.by))
+		return log__error(-1,
+				  "--by %s is flame's: diff compares bytes, count, brk, mmap, "
+				  "faults and touched",
+				  flame_value__name(options->flame.settings.by));
 	if (options->children && options->target == TARGET_COMMAND)
 		return log__error(-1, "--children goes with -p only: "
 				      "the descendants of CMD are always followed");
@@ -372,6 +383,9 @@ int options__parse(int argc, char **argv, struct options *options)
 	/* The whole host gets no allocation probes for it unless that is asked for. */
 	if (options->view == VIEW_THRESHOLD && !options->depth_given)
 		options->depth = options->target == TARGET_ALL ? DEPTH_KERNEL : DEPTH_FULL;
+	if (options->view == VIEW_FLAME && !options->depth_given && options->target != TARGET_ALL &&
+	    flame_value__is_of_origin(options->flame.settings.by))
+		options->depth = DEPTH_FULL;
 	if (check_contradictions(options))
 		return -1;
 	if (options->view == VIEW_FLAME || (options->view == VIEW_RECORD && !options->no_stacks) ||

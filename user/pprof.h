@@ -17,7 +17,7 @@
 
 struct symbol_frame;
 
-#define PPROF_MAX_TYPES 8
+#define PPROF_MAX_TYPES 9
 /* Of a sample: a whole stack, and what is said of its end. */
 #define PPROF_MAX_LOCATIONS (MAX_STACK_FRAMES + 2)
 

@@ -6,6 +6,7 @@
 #include "pprof_samples.h"
 #include "pprof_stacks.h"
 #include "recording_names.h"
+#include "stack_origins.h"
 #include "symbols.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
@@ -21,6 +22,8 @@ enum sample_value {
 	VALUE_GROWN,
 	VALUE_MAPPED,
 	VALUE_SAMPLES, /* where stacks are taken */
+	VALUE_ORIGIN, /* where blocks are followed too */
+	VALUE_UNTOUCHED,
 	NR_SAMPLE_VALUES,
 };
 
@@ -32,7 +35,11 @@ static const struct pprof_type sample_types[NR_SAMPLE_VALUES] = {
 	[VALUE_GROWN] = { "grown_space", "bytes" },
 	[VALUE_MAPPED] = { "mapped_space", "bytes" },
 	[VALUE_SAMPLES] = { "samples", "count" },
+	[VALUE_ORIGIN] = { "touched_by_origin_space", "bytes" },
+	[VALUE_UNTOUCHED] = { "never_touched_space", "bytes" },
 };
+
+_Static_assert(NR_SAMPLE_VALUES <= PPROF_MAX_TYPES, "values of a sample");
 
 /* What of a size class no caller is known of. */
 struct rest {
@@ -254,7 +261,9 @@ static void samples__add_faults(struct samples *samples)
 /* Of a row of one kind: what its numbers are. */
 static void fill_values(__u64 *values, const struct stack_row *row)
 {
-	values[VALUE_SAMPLES] = row->samples;
+	/* What is due to a request has the stack that was taken of it, or of a fault. */
+	if (row->kind <= SAMPLE_FAULT)
+		values[VALUE_SAMPLES] = row->samples;
 	switch (row->kind) {
 	case SAMPLE_REQUEST:
 		values[VALUE_OBJECTS] = row->count;
@@ -266,24 +275,27 @@ static void fill_values(__u64 *values, const struct stack_row *row)
 	case SAMPLE_MAPPED:
 		values[VALUE_MAPPED] = row->bytes;
 		break;
+	case SAMPLE_ORIGIN:
+		values[VALUE_ORIGIN] = row->bytes;
+		break;
+	case SAMPLE_FRESH:
+		values[VALUE_UNTOUCHED] = row->bytes;
+		break;
 	default:
 		values[VALUE_FAULTS] = row->count;
 		values[VALUE_TOUCHED] = row->bytes;
 	}
 }
 
-/* All of a process by its stacks, whose sums are the exact totals. */
-static int samples__add_stacks(struct samples *samples, struct pprof_stacks *stacks)
+static void samples__add_rows(struct samples *samples, struct pprof_stacks *stacks,
+			      const struct stack_row *rows, size_t nr_rows)
 {
 	__u64 locations[PPROF_MAX_LOCATIONS];
-	struct stack_row *rows;
-	size_t nr_rows;
-	int error;
 
-	error = stack_rows__make(samples->process, &rows, &nr_rows);
-	for (size_t i = 0; !error && i < nr_rows; i++) {
+	for (size_t i = 0; i < nr_rows; i++) {
 		const struct stack_row *row = &rows[i];
-		bool is_request = row->kind == SAMPLE_REQUEST;
+		bool is_request = sample_kind__is_of_request(row->kind) &&
+				  (row->stack || row->kind == SAMPLE_REQUEST);
 		struct pprof_labels labels = {
 			.pid = samples->process->pid,
 			.comm = samples->process->comm,
@@ -297,8 +309,29 @@ static int samples__add_stacks(struct samples *samples, struct pprof_stacks *sta
 		nr = pprof_stacks__locations(stacks, samples->process, row, locations);
 		pprof__sample(samples->pprof, locations, nr, values + samples->first, &labels);
 	}
+}
+
+/* All of a process by its stacks, whose sums are the exact totals. */
+static int samples__add_stacks(struct samples *samples, struct pprof_stacks *stacks,
+			       bool has_origins)
+{
+	struct stack_row *rows;
+	size_t nr_rows;
+	int error;
+
+	error = stack_rows__make(samples->process, &rows, &nr_rows);
+	if (error)
+		return error;
+	samples__add_rows(samples, stacks, rows, nr_rows);
 	free(rows);
-	return error;
+	if (!has_origins)
+		return 0;
+	error = stack_origins__make(samples->process, &rows, &nr_rows);
+	if (error)
+		return error;
+	samples__add_rows(samples, stacks, rows, nr_rows);
+	free(rows);
+	return 0;
 }
 
 /* All of a process by the callers of its requests; what the kernel counted stands beside them. */
@@ -322,7 +355,10 @@ void pprof_samples__write(struct pprof *pprof, const struct profile *profile,
 		.symbols = symbols,
 		.first = profile->depth == DEPTH_KERNEL ? VALUE_FAULTS : VALUE_OBJECTS,
 	};
-	enum sample_value end = profile->has_stacks ? NR_SAMPLE_VALUES : VALUE_SAMPLES;
+	bool has_origins = stack_origins__has(profile);
+	enum sample_value end = has_origins	    ? NR_SAMPLE_VALUES :
+				profile->has_stacks ? VALUE_ORIGIN :
+						      VALUE_SAMPLES;
 	struct pprof_stacks stacks = {};
 	int error = 0;
 
@@ -332,7 +368,7 @@ void pprof_samples__write(struct pprof *pprof, const struct profile *profile,
 		error = pprof_stacks__open(&stacks, pprof, profile, symbols);
 	for (size_t i = 0; !error && i < profile->nr_processes && !pprof->error; i++) {
 		samples.process = &profile->processes[i];
-		error = profile->has_stacks ? samples__add_stacks(&samples, &stacks) :
+		error = profile->has_stacks ? samples__add_stacks(&samples, &stacks, has_origins) :
 					      samples__add_callers(&samples, profile->depth);
 	}
 	pprof_stacks__close(&stacks);

@@ -72,6 +72,7 @@ static const char *const loss_names[NR_LOSSES] = {
 	[LOSS_STACK_RING_FULL] = "stack_ring_full",
 	[LOSS_SAMPLES_FULL] = "samples_full",
 	[LOSS_WINDOW_ROWS_FULL] = "window_rows_full",
+	[LOSS_ORIGINS_FULL] = "origins_full",
 };
 
 static const char *const event_kind_names[NR_EVENT_KINDS] = {

@@ -165,7 +165,7 @@ struct profile {
 	struct profile_budget budget;
 	bool has_stacks; /* false: none were asked for, and processes have no samples */
 	__u64 sample_bytes; /* between requests whose stacks are taken, on average; 0: each one's is */
-	struct sample_sums sums[NR_SAMPLE_KINDS]; /* of those of the kernel; of requests 0 */
+	struct sample_sums sums[NR_TAKEN_KINDS]; /* of those of the kernel; of requests 0 */
 	struct profile_object *objects;
 	size_t nr_objects;
 	struct profile_frame *frames; /* of all stacks */

@@ -69,7 +69,7 @@ static int columns__put(struct columns *columns, struct pprof *pprof, const stru
 
 int recording_stacks__put(struct pprof *pprof, const struct profile *profile)
 {
-	Recording__SampleSums sums[NR_SAMPLE_KINDS], *list[NR_SAMPLE_KINDS];
+	Recording__SampleSums sums[NR_TAKEN_KINDS], *list[NR_TAKEN_KINDS];
 	Recording__Recording recording = RECORDING__RECORDING__INIT;
 	struct columns *columns;
 	int error = 0;
@@ -81,7 +81,7 @@ int recording_stacks__put(struct pprof *pprof, const struct profile *profile)
 		return -ENOMEM;
 	recording.has_stacks = true;
 	recording.sample_bytes = profile->sample_bytes;
-	for (int kind = 0; kind < NR_SAMPLE_KINDS; kind++) {
+	for (int kind = 0; kind < NR_TAKEN_KINDS; kind++) {
 		recording__sample_sums__init(&sums[kind]);
 		sums[kind].kind = (__u32)kind;
 		sums[kind].seen = profile->sums[kind].seen;
@@ -91,7 +91,7 @@ int recording_stacks__put(struct pprof *pprof, const struct profile *profile)
 		list[kind] = &sums[kind];
 	}
 	recording.sample_sums = list;
-	recording.n_sample_sums = NR_SAMPLE_KINDS;
+	recording.n_sample_sums = NR_TAKEN_KINDS;
 	pprof__put_recording(pprof, &recording);
 	for (size_t i = 0; i < profile->nr_objects; i++)
 		put_object(pprof, &profile->objects[i]);
@@ -111,7 +111,7 @@ void recording_stacks__fill_samples(Recording__Sample *samples, Recording__Sampl
 		recording__sample__init(into);
 		into->stack = from->stack;
 		into->kind = from->kind;
-		if (from->kind == SAMPLE_REQUEST) {
+		if (sample_kind__is_of_request(from->kind)) {
 			into->min = size_class__min(from->size_class);
 			into->path = from->path;
 			into->function = from->function;
@@ -185,7 +185,7 @@ int recording_stacks__parse(struct recording_parse *parse, const Recording__Reco
 	for (size_t i = 0; i < part->n_sample_sums; i++) {
 		const Recording__SampleSums *from = part->sample_sums[i];
 
-		if (from->kind < NR_SAMPLE_KINDS)
+		if (from->kind < NR_TAKEN_KINDS)
 			parse->profile.sums[from->kind] = (struct sample_sums){
 				.seen = from->seen,
 				.taken = from->taken,
@@ -217,7 +217,7 @@ static int parse_sample(struct recording_parse *parse, const Recording__Sample *
 		.count = from->count,
 		.bytes = from->bytes,
 	};
-	if (from->kind != SAMPLE_REQUEST)
+	if (!sample_kind__is_of_request(into->kind))
 		return 0;
 	size_class = recording_parse__class(from->min);
 	if (size_class < 0 || from->path >= parse->paths.nr ||

@@ -8,7 +8,7 @@
 
 #define MAX_NAMED 3
 
-static const char *const kind_names[NR_SAMPLE_KINDS] = {
+static const char *const kind_names[NR_TAKEN_KINDS] = {
 	[SAMPLE_REQUEST] = "request",
 	[SAMPLE_GROWN] = "grown",
 	[SAMPLE_MAPPED] = "mapped",
@@ -17,7 +17,7 @@ static const char *const kind_names[NR_SAMPLE_KINDS] = {
 
 const char *sample_kind__name(enum sample_kind kind)
 {
-	return kind < NR_SAMPLE_KINDS ? kind_names[kind] : "?";
+	return kind < NR_TAKEN_KINDS ? kind_names[kind] : "?";
 }
 
 /* 95 times of 100 what the weights add up to is within this of what there was. */
@@ -91,7 +91,7 @@ static const char *cold_file__path(const struct cold_file *file, const struct pr
 
 static void write_kind(FILE *out, const struct profile *profile, unsigned int width, int kind)
 {
-	static const char *const names[NR_SAMPLE_KINDS] = {
+	static const char *const names[NR_TAKEN_KINDS] = {
 		[SAMPLE_GROWN] = "growths of the heap",
 		[SAMPLE_MAPPED] = "mappings",
 		[SAMPLE_FAULT] = "faults",
@@ -132,7 +132,7 @@ int report_sampling__write(FILE *out, const struct profile *profile, unsigned in
 	if (totals.nr_files > MAX_NAMED)
 		text__item(out, width, "", "and in %zu more, which --json names",
 			   totals.nr_files - MAX_NAMED);
-	for (int kind = 0; kind < NR_SAMPLE_KINDS; kind++)
+	for (int kind = 0; kind < NR_TAKEN_KINDS; kind++)
 		write_kind(out, profile, width, kind);
 	free(totals.files);
 	return 0;
@@ -161,7 +161,7 @@ int report_sampling__write_json(struct json *json, const struct profile *profile
 		json__end_object(json);
 	}
 	json__end_array(json);
-	for (int kind = SAMPLE_GROWN; kind < NR_SAMPLE_KINDS; kind++) {
+	for (int kind = SAMPLE_GROWN; kind < NR_TAKEN_KINDS; kind++) {
 		const struct sample_sums *sums = &profile->sums[kind];
 
 		json__begin_object(json, kind_names[kind]);

@@ -276,23 +276,24 @@ static int write_json_top(struct json *json, const struct profile_process *proce
 int report_stacks__write_json(struct json *json, const struct profile_process *process,
 			      const struct profile *profile, const struct stack_style *style)
 {
-	struct stack_ends all = {}, of_kind[NR_SAMPLE_KINDS] = {};
+	struct stack_ends all = {}, of_kind[NR_TAKEN_KINDS] = {};
 	int err = 0;
 
 	if (!profile->has_stacks) {
 		json__null(json, "stacks");
 		return 0;
 	}
+	/* What is due to a request has the stack of that request. */
 	for (size_t i = 0; i < process->nr_samples; i++) {
+		if (process->samples[i].kind >= NR_TAKEN_KINDS)
+			continue;
 		stack_ends__add(&all, profile, &process->samples[i]);
-		if (process->samples[i].kind < NR_SAMPLE_KINDS)
-			stack_ends__add(&of_kind[process->samples[i].kind], profile,
-					&process->samples[i]);
+		stack_ends__add(&of_kind[process->samples[i].kind], profile, &process->samples[i]);
 	}
 	json__begin_object(json, "stacks");
 	write_ends(json, &all);
 	json__begin_object(json, "kinds");
-	for (int kind = 0; !err && kind < NR_SAMPLE_KINDS; kind++) {
+	for (int kind = 0; !err && kind < NR_TAKEN_KINDS; kind++) {
 		json__begin_object(json, sample_kind__name(kind));
 		write_ends(json, &of_kind[kind]);
 		if (kind != SAMPLE_REQUEST)

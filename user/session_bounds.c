@@ -26,6 +26,12 @@ bool session__keeps_callers(const struct options *options)
 	       !(options->takes_stacks && options->depth == DEPTH_FULL);
 }
 
+bool session__keeps_origins(const struct options *options)
+{
+	return options->takes_stacks && options->depth == DEPTH_FULL &&
+	       (options->view == VIEW_FLAME || options->view == VIEW_RECORD);
+}
+
 bool session__follows_rule(const struct options *options)
 {
 	return options->view == VIEW_RECORD || options->view == VIEW_THRESHOLD;
@@ -44,6 +50,8 @@ void session__bound_maps(struct bpf_object *object, const struct options *option
 		map__set_entries(object, "rules", 1);
 		map__set_entries(object, "forked_rules", 1);
 	}
+	if (!session__keeps_origins(options))
+		map__set_entries(object, "origins", 1);
 	if (!session__keeps_callers(options))
 		map__set_entries(object, "call_rows", 1);
 	if (!(options->budget > 0))

@@ -8,6 +8,9 @@
 struct bpf_object;
 struct options;
 
+/* Is it told who asked for what is touched? */
+bool session__keeps_origins(const struct options *options);
+
 /* Are callers kept for such a run? At depth full their room goes to stacks, where these are taken. */
 bool session__keeps_callers(const struct options *options);
 

@@ -243,6 +243,8 @@ void session__sweep(struct session *session, int (*id_ended)(void *context, __u3
 	deleted = map__sweep(bpf_map__fd(skeleton->maps.granules), sizeof(struct granule_key),
 			     offsetof(struct granule_key, id), id_ended, context);
 	__atomic_fetch_sub(&skeleton->bss->nr_granules, deleted, __ATOMIC_RELAXED);
+	map__sweep(bpf_map__fd(skeleton->maps.origins), sizeof(struct granule_key),
+		   offsetof(struct granule_key, id), id_ended, context);
 	deleted = map__sweep(bpf_map__fd(skeleton->maps.live_blocks), sizeof(struct live_key),
 			     offsetof(struct live_key, id), id_ended, context);
 	__atomic_fetch_sub(&skeleton->bss->nr_live_blocks, deleted, __ATOMIC_RELAXED);

@@ -11,6 +11,7 @@
 #include "map_read.h"
 #include "options.h"
 #include "session.h"
+#include "session_bounds.h"
 #include "session_stacks.h"
 
 typedef __u32 u32;
@@ -39,6 +40,7 @@ void session__set_stack_switches(struct allocpath_bpf *skeleton, const struct op
 	skeleton->rodata->stacks = options->takes_stacks;
 	/* A threshold's moves alone need no more. */
 	skeleton->rodata->samples_stacks = options->takes_stacks && options->view != VIEW_THRESHOLD;
+	skeleton->rodata->keeps_origins = session__keeps_origins(options);
 	skeleton->rodata->max_frames = options->max_frames;
 	skeleton->rodata->sample_bytes = options->sample_bytes;
 }
@@ -195,18 +197,18 @@ __u64 session__nr_samples(const struct session *session)
 	return __atomic_load_n(&session->skeleton->bss->nr_samples, __ATOMIC_RELAXED);
 }
 
-int session__read_sample_sums(struct session *session, struct sample_sums sums[NR_SAMPLE_KINDS])
+int session__read_sample_sums(struct session *session, struct sample_sums sums[NR_TAKEN_KINDS])
 {
 	int nr_cpus = libbpf_num_possible_cpus(), error = 0;
 	struct sample_rate *per_cpu;
 
-	memset(sums, 0, NR_SAMPLE_KINDS * sizeof(*sums));
+	memset(sums, 0, NR_TAKEN_KINDS * sizeof(*sums));
 	if (nr_cpus < 0)
 		return nr_cpus;
 	per_cpu = calloc((size_t)nr_cpus, sizeof(*per_cpu));
 	if (!per_cpu)
 		return -ENOMEM;
-	for (__u32 kind = 0; !error && kind < NR_SAMPLE_KINDS; kind++) {
+	for (__u32 kind = 0; !error && kind < NR_TAKEN_KINDS; kind++) {
 		error = bpf_map_lookup_elem(bpf_map__fd(session->skeleton->maps.sample_rates),
 					    &kind, per_cpu);
 		for (int cpu = 0; !error && cpu < nr_cpus; cpu++) {

@@ -62,6 +62,6 @@ void session__forget_samples(struct session *session, const struct sample_entry 
 __u64 session__nr_samples(const struct session *session);
 
 /* Of each kind what has been taken of all that there was, over the CPUs. 0 or -errno. */
-int session__read_sample_sums(struct session *session, struct sample_sums sums[NR_SAMPLE_KINDS]);
+int session__read_sample_sums(struct session *session, struct sample_sums sums[NR_TAKEN_KINDS]);
 
 #endif

@@ -142,7 +142,7 @@ static void make(struct stack_rows *made, const struct profile_process *process,
 		 const struct stack_row *samples)
 {
 	const struct process_counters *counters = &process->counters;
-	const __u64 bytes[NR_SAMPLE_KINDS] = {
+	const __u64 bytes[] = {
 		[SAMPLE_GROWN] = counters->brk_grown_bytes,
 		[SAMPLE_MAPPED] = counters->mmap_anon_bytes,
 		[SAMPLE_FAULT] = counters->first_touch_bytes,
@@ -154,7 +154,7 @@ static void make(struct stack_rows *made, const struct profile_process *process,
 		copy_group(made, samples, &at, nr, SAMPLE_REQUEST, process->sizes[i].size_class);
 		finish_class(made, first, &process->sizes[i]);
 	}
-	for (int kind = SAMPLE_GROWN; kind < NR_SAMPLE_KINDS; kind++) {
+	for (__u8 kind = SAMPLE_GROWN; kind <= SAMPLE_FAULT; kind++) {
 		while (at < nr && samples[at].kind < kind)
 			at++;
 		first = made->nr;
@@ -167,7 +167,7 @@ static void make(struct stack_rows *made, const struct profile_process *process,
 
 int stack_rows__make(const struct profile_process *process, struct stack_row **rows, size_t *nr)
 {
-	size_t most = process->nr_samples + process->nr_sizes * NR_PATHS + NR_SAMPLE_KINDS;
+	size_t most = process->nr_samples + process->nr_sizes * NR_PATHS + NR_TAKEN_KINDS;
 	struct stack_rows made = { .rows = calloc(most, sizeof(*made.rows)) };
 	struct stack_row *samples = calloc(process->nr_samples + 1, sizeof(*samples));
 
@@ -204,5 +204,7 @@ const char *stack_row__why(const struct stack_row *row)
 {
 	if (row->stack)
 		return NULL;
-	return row->samples ? "[stack not kept]" : "[not sampled]";
+	if (row->samples)
+		return "[stack not kept]";
+	return row->kind == SAMPLE_ORIGIN ? "[no request known]" : "[not sampled]";
 }

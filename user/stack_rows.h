@@ -26,7 +26,10 @@ struct stack_row {
  */
 int stack_rows__make(const struct profile_process *process, struct stack_row **rows, size_t *nr);
 
-/* Why a row has no stack: "[not sampled]" or "[stack not kept]". NULL: it has one. */
+/*
+ * Why a row has no stack: "[not sampled]", "[stack not kept]", or of a touch "[no request known]".
+ * NULL: it has one.
+ */
 const char *stack_row__why(const struct stack_row *row);
 
 #endif

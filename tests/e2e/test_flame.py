@@ -3,6 +3,7 @@
 
 import base64
 import html
+import json
 import os
 import re
 import shutil
@@ -105,6 +106,90 @@ def sums_are_the_programs(context, value):
     (truth,) = parse_truths(said)
     total, wanted = sum(row[1] for row in _folded(path)), truth["requests"][value]
     fail_if([] if total == wanted else [f"{total} {value}, the program made {wanted}"])
+
+
+MIB = 1 << 20
+# What tests/programs/origins.c touches of what each function asked for, and leaves untouched.
+ORIGINS = {
+    "ask_mapped": (8 * MIB // 2, 8 * MIB // 2),
+    "ask_cleared": (4 * MIB, 0),
+    "ask_heap": (40 * 100000, 0),
+    "ask_unused": (0, 40 * 100000),
+    "ask_small": (40000 * 80, 0),
+}
+
+
+def _by_asker(path):
+    found = {}
+    for stack, value in _folded(path):
+        found[stack[-1]] = found.get(stack[-1], 0) + value
+    return found
+
+
+@each({"each": 0, "sampled": 65536})
+def origins_of_touches(context, sample_bytes):
+    """Pages are due to who asked for them, whoever touched them; sampled, they are estimates."""
+    options = ["--sample-bytes", str(sample_bytes)]
+    path, _ = _flame(context, "o.folded", [program("origins")], "--by", "touched-by-origin",
+                     *options)
+    touched = _by_asker(path)
+    path, _ = _flame(context, "n.folded", [program("origins")], "--by", "never-touched", *options)
+    never = _by_asker(path)
+    # a page or two of each block are a header's or a neighbour's; of a sampled one also its like
+    share = 0.35 if sample_bytes else 0.03
+    wrong = []
+    for asker, wanted in ORIGINS.items():
+        for what, found, bytes_ in (("touched", touched, wanted[0]), ("never", never, wanted[1])):
+            seen = found.get(asker, 0)
+            if abs(seen - bytes_) > share * bytes_ + 2 * 40 * 4096:
+                wrong.append(f"{asker}: {seen} bytes {what}, it is {bytes_}")
+    wrong += [f"{asker} left nothing untouched, it is told of {never[asker]} bytes"
+              for asker in ("ask_cleared", "ask_heap", "ask_small") if never.get(asker)]
+    if "touch" in touched:
+        wrong.append("what touches is told of as what asked")
+    fail_if(wrong)
+
+
+@test
+def origins_add_up(context):
+    """In a recording they are a value of their own, and add up to what was first touched."""
+    recording = context.file("origins.pb.gz")
+    process = context.start([harness.ALLOCPATH, "record", "--probes", "full", "-o", recording, "--",
+                             program("origins")])
+    if context.finish(process):
+        raise Failure(f"record ended with {process.returncode}")
+    totals = {}
+    for by in ("touched", "touched-by-origin"):
+        path = context.file(f"{by}.json")
+        subprocess.run([harness.ALLOCPATH, "flame", "-i", recording, "--by", by, "-o", path],
+                       check=True)
+        with open(path, encoding="utf-8") as file:
+            totals[by] = json.load(file)["value"]
+    shown = subprocess.run(["go", "tool", "pprof", "-top", "-sample_index=touched_by_origin_space",
+                            recording], capture_output=True, text=True, check=False).stdout
+    wrong = [] if len(set(totals.values())) == 1 else [f"totals differ: {totals}"]
+    if not re.search(r"ask_mapped", shown):
+        wrong.append("pprof does not show ask_mapped")
+    fail_if(wrong, shown)
+
+
+@test
+def origins_need_depth_full(context):
+    recording = context.file("entry.pb.gz")
+    subprocess.run([harness.ALLOCPATH, "record", "-o", recording, "--", *WORK], check=True,
+                   capture_output=True)
+    wrong = []
+    for arguments, status, part in (
+        (["-a", "-d", "1s"], 2, "--probes full"),
+        (["--probes", "entry", "--", *WORK], 2, "--probes full"),
+        (["-i", recording], 1, "was not recorded at --probes full"),
+    ):
+        done = subprocess.run([harness.ALLOCPATH, "flame", "--by", "never-touched", *arguments],
+                              capture_output=True, text=True, check=False)
+        lines = done.stderr.strip().splitlines()
+        if done.returncode != status or len(lines) != 1 or part not in lines[0] or done.stdout:
+            wrong.append(f"{arguments}: {done.returncode}, {done.stderr!r}")
+    fail_if(wrong)
 
 
 @test

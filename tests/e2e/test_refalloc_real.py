@@ -170,7 +170,7 @@ def make_project(context):
     """All of it by make, two at a time, in a copy; the allocator is in every compiler."""
     need("make")
     copy = os.path.join(context.path, "copy")
-    shutil.copytree(harness.ROOT, copy, ignore=shutil.ignore_patterns("build*", ".git"))
+    shutil.copytree(harness.ROOT, copy, ignore=shutil.ignore_patterns("build", ".git"))
     status, _, errors = _said(context, ["make", "-j2", "-C", copy, "O=build"], True)
     built = os.path.join(copy, "build", "allocpath")
     if status or "refalloc" in errors or not os.access(built, os.X_OK):
