@@ -61,8 +61,9 @@ static __always_inline __u32 stack__number(struct unwind *unwind)
 /* Takes the current task's user stack. Its number, or 0: lost, with the reason counted. */
 __noinline __u32 stack__take(__u32 begins)
 {
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32, number, slot, seq;
+	struct mappings *table;
 	struct unwind *unwind;
-	__u32 number, slot;
 
 	for (int i = 0; i < MAX_UNWINDS; i++) {
 		slot = i; /* a copy: the verifier does not keep count of what lies on the stack */
@@ -77,11 +78,15 @@ __noinline __u32 stack__take(__u32 begins)
 
 claimed:
 	unwind__begin(unwind, begins);
+	/* Stays this process's: it is deleted when the last thread exits. */
+	table = bpf_map_lookup_elem(&mappings, &tgid);
+	seq = table ? *(volatile __u32 *)&table->seq : 0;
 	for (int i = 0; i < MAX_STACK_FRAMES + 1; i++) {
-		if (unwind__step(slot))
+		if (unwind__step(table, slot))
 			break;
 	}
-	if ((unwind->seq & 1) || unwind__mappings_seq() != unwind->seq)
+	/* Odd while they are being changed. */
+	if (table && ((seq & 1) || *(volatile __u32 *)&table->seq != seq))
 		unwind__end(unwind, STACK_RACE);
 	number = stack__number(unwind);
 	__sync_lock_test_and_set(&unwind->busy, 0);

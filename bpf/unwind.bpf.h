@@ -10,8 +10,8 @@
 /* A frame pointer that no table vouches for leads at most this far up. */
 #define MOST_FRAME_BYTES (1 << 20)
 
-/* Of the stack, read at once. */
-#define WINDOW_BYTES 256
+/* Of the stack, read at once. At least SIGNAL_WORDS. */
+#define WINDOW_BYTES 512
 
 /* A stack that is being taken. */
 struct unwind {
@@ -30,15 +30,13 @@ struct unwind {
 	__u64 hash;
 	__u64 cfa;
 	__u64 window_at; /* of which place of the stack words is a copy */
-	__u64 words[SIGNAL_WORDS];
+	__u64 words[WINDOW_BYTES / 8]; /* or SIGNAL_WORDS of a signal frame */
 	__u32 file;
-	__u32 seq; /* of the process's mappings when it was begun */
 	__u32 exact; /* pc is an instruction about to run, not a return address */
 	__u32 heuristic;
 	__u32 busy;
 	__u32 begins;
 	__u32 window_bytes; /* 0: words holds something else */
-	__u32 pad;
 	struct stack_record record;
 	__u64 frames[MAX_STACK_FRAMES + 1];
 };
@@ -87,15 +85,12 @@ __noinline __u64 unwind__return_address(__u64 slot)
 }
 
 /* Makes the mapping that holds the address the current one. */
-__noinline int unwind__find_mapping(__u32 slot, __u64 address)
+__noinline int unwind__find_mapping(struct mappings *table, __u32 slot, __u64 address)
 {
 	struct unwind *unwind = bpf_map_lookup_elem(&unwinds, &slot);
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	struct mappings *table;
 	struct mapping *found;
 	__u64 start, end;
 
-	table = bpf_map_lookup_elem(&mappings, &tgid);
 	if (!unwind || !table || !table->nr)
 		return 0;
 	if (table->mm != (__u64)bpf_get_current_task_btf()->mm)
@@ -123,11 +118,22 @@ static __always_inline bool unwind__read(__u64 *into, __u64 address)
 	return bpf_probe_read_user(into, sizeof(*into), (void *)address) == 0;
 }
 
+/* A register that a frame has saved: mostly the words above its frame have been read. */
+static __always_inline bool unwind__read_saved(struct unwind *unwind, __u64 *into, __u64 address)
+{
+	__u64 at = address - unwind->window_at;
+
+	if (at >= unwind->window_bytes || at & 7)
+		return unwind__read(into, address);
+	*into = unwind->words[at >> 3 & (WINDOW_BYTES / 8 - 1)];
+	return true;
+}
+
 static __always_inline bool unwind__need_fp(struct unwind *unwind)
 {
 	if (!unwind->fp_at)
 		return true;
-	if (!unwind__read(&unwind->fp, unwind->fp_at))
+	if (!unwind__read_saved(unwind, &unwind->fp, unwind->fp_at))
 		return false;
 	unwind->fp_at = 0;
 	return true;
@@ -137,7 +143,7 @@ static __always_inline bool unwind__need_bx(struct unwind *unwind)
 {
 	if (!unwind->bx_at)
 		return true;
-	if (!unwind__read(&unwind->bx, unwind->bx_at))
+	if (!unwind__read_saved(unwind, &unwind->bx, unwind->bx_at))
 		return false;
 	unwind->bx_at = 0;
 	return true;
@@ -320,7 +326,7 @@ static __always_inline int unwind__by_rule(struct unwind *unwind, struct unwind_
 }
 
 /* One frame. 0: there is another one; 1: the stack has ended, and its status says how. */
-__noinline int unwind__step(__u32 slot)
+__noinline int unwind__step(struct mappings *table, __u32 slot)
 {
 	struct unwind *unwind = bpf_map_lookup_elem(&unwinds, &slot);
 	struct unwind_rule *rule;
@@ -331,7 +337,7 @@ __noinline int unwind__step(__u32 slot)
 		return 1;
 	pc = unwind->exact ? unwind->pc : unwind->pc - 1;
 	if ((pc < unwind->mapping_start || pc >= unwind->mapping_end) &&
-	    !unwind__find_mapping(slot, pc))
+	    !unwind__find_mapping(table, slot, pc))
 		return unwind__end(unwind, STACK_NO_MAPPING);
 	if (unwind->record.nr_frames >= max_frames || unwind->record.nr_frames >= MAX_STACK_FRAMES)
 		return unwind__end(unwind, STACK_TOO_DEEP);
@@ -369,15 +375,6 @@ __noinline int unwind__step(__u32 slot)
 	return unwind__by_rule(unwind, rule);
 }
 
-/* The count of changes of the process's mappings, odd while they are being changed. */
-static __always_inline __u32 unwind__mappings_seq(void)
-{
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	struct mappings *table = bpf_map_lookup_elem(&mappings, &tgid);
-
-	return table ? *(volatile __u32 *)&table->seq : 0;
-}
-
 /* From the user registers of the current task. */
 static __always_inline void unwind__begin(struct unwind *unwind, __u32 begins)
 {
@@ -408,7 +405,6 @@ static __always_inline void unwind__begin(struct unwind *unwind, __u32 begins)
 	unwind->record.nr_frames = 0;
 	unwind->record.status = STACK_TOO_DEEP;
 	unwind->record.pad = 0;
-	unwind->seq = unwind__mappings_seq();
 	/* A copy of a probed instruction that faults: it stands for the one that it was copied from. */
 	if (begins == STACK_AT_FAULT && unwind->uprobe_page &&
 	    unwind->pc - unwind->uprobe_page < page_size)
