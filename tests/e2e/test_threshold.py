@@ -42,6 +42,8 @@ def _random(context, words):
         wrong += thresholds.compare_moments(document, process, moments)
     if process["read"] is not None:
         wrong.append("read with --no-read")
+    # with "set" gdb has looked, and nothing is compared
+    thresholds.tell([] if "set" in words else moments, process)
     fail_if(wrong, *context.stderr_of(tool).splitlines()[-5:])
 
 
@@ -171,12 +173,11 @@ def attached_late(context):
     process = next(one for one in document["processes"] if one["pid"] == target.pid)
     os.kill(target.pid, signal.SIGCONT)
     target.kill()
-    bracket = process["bracket"]
     wrong = []
     if process["read"] is None or process["predicted"] is not None:
         wrong.append(f"read {process['read']}, predicted {process['predicted']}")
-    elif not bracket["low"] <= process["read"] <= (bracket["high"] or process["read"]):
-        wrong.append(f"the bracket {bracket} does not hold {process['read']}")
+    else:
+        wrong += thresholds.outside_bracket(process, process["read"])
     if not process["verdict"].startswith("unknown: attached after start"):
         wrong.append(process["verdict"])
     fail_if(wrong)
@@ -251,7 +252,8 @@ def no_advice(context, words):
     fail_if(thresholds.judged_all(process))
 
 
-def _real_programs(context):
+def _real_programs(context, factor=1):
+    """{name: (comm, command)}; a larger factor makes them run longer."""
     source = context.file("t.c")
     with open(source, "w", encoding="utf-8") as file:
         for i in range(400):
@@ -262,17 +264,18 @@ def _real_programs(context):
         file.write("create table t(a, b);\nbegin;\n")
         for i in range(8000):
             file.write(f"insert into t values({i}, '{'x' * (i % 300)}');\n")
-        file.write("commit;\nselect count(*) from t a join t b on a.a = b.a where a.b > b.b;\n"
-                   "select length(group_concat(b)) from t;\n")
+        file.write("commit;\n" + factor * "select count(*) from t a join t b on a.a = b.a where "
+                   "a.b > b.b;\nselect length(group_concat(b)) from t;\n")
     compiler = os.popen("gcc -print-prog-name=cc1").read().strip()
     python = ("import random\nrandom.seed(5)\nkeep = []\n"
-              "for i in range(3000):\n"
+              f"for i in range({3000 * factor}):\n"
+              "    if i % 1000 == 999: bytearray(40 << 20)  # mapped, whatever the threshold\n"
               "    keep.append(bytearray(random.randrange(600000)))\n"
               "    if len(keep) > 20: keep.pop(random.randrange(20))\n")
     return {
         "cc1": ("cc1", [compiler, "-quiet", "-O2", source, "-o", "/dev/null"]),
         "sqlite3": ("sqlite3", ["/bin/sh", "-c", f"exec sqlite3 :memory: < {sql}"]),
-        "git": ("git", ["git", "-C", context.path, "log", "--stat"]),
+        "git": ("git", ["git", "-C", context.path, "log", "--stat"] + ["-p"] * (factor > 1)),
         "python3": ("python3", ["/usr/bin/python3", "-I", "-S", "-c", python]),
     }
 
@@ -290,8 +293,8 @@ def real_program(context, name):
     thresholds.need_gdb()
     if name == "git":
         _make_repository(context)
-    comm, command = _real_programs(context)[name]
-    moments = []
+    comm, command = _real_programs(context, 4 if name == "python3" else 1)[name]
+    moments, processes = [], []
     random.seed(name)
     for _ in range(3):
         tool = thresholds.start(context, "--no-read", command=command)
@@ -299,12 +302,7 @@ def real_program(context, name):
         looked = []
         while len(looked) < 3:
             time.sleep(random.uniform(0.01, 0.25))
-            try:
-                os.kill(pid, signal.SIGSTOP)
-            except ProcessLookupError:
-                break
-            context.wait_for(lambda: thresholds.state_of(pid) in ("T", "Z", ""), "it to stop")
-            if thresholds.state_of(pid) != "T":
+            if not thresholds.stop(context, pid):
                 break
             thresholds.look_while_stopped(pid, looked)
         document = thresholds.finish(context, tool)
@@ -312,5 +310,63 @@ def real_program(context, name):
         fail_if(thresholds.judged_all(process)
                 + thresholds.compare_moments(document, process, looked))
         moments += looked
+        processes.append(process)
+    thresholds.tell(moments, *processes)
     if len(moments) < 4:
         raise Failure(f"only {len(moments)} moments were looked at")
+
+
+def _attach_late(context, pid):
+    """(its process in a report, gdb's threshold at the report's end) of a program at work."""
+    tool = thresholds.start(context, "--no-read", "-v", "-p", pid)
+    context.wait_for(lambda: "allocpath: measuring\n" in context.stderr_of(tool)
+                     or tool.poll() is not None, "measuring")
+    time.sleep(random.uniform(0.1, 0.6))
+    if not thresholds.stop(context, pid):
+        tool.kill()
+        return None, None
+    truth = thresholds.gdb_threshold(pid)
+    tool.send_signal(signal.SIGINT)
+    document = thresholds.finish(context, tool)
+    os.kill(pid, signal.SIGCONT)
+    found = [one for one in document["processes"] if one["pid"] == pid]
+    return (found[0], truth) if found else (None, None)
+
+
+LATE = {  # how much longer it has to run than where it is followed from its start
+    "python3": ("python3", 100), "cc1": ("cc1", 1), "sqlite3": ("sqlite3", 200), "git": ("git", 2),
+}
+NR_LATE = 6
+
+
+@each(LATE, takes_long=True)
+def real_program_attached_late(context, row):
+    """-p on a program at work, again and again: the bracket holds what gdb reads at its end."""
+    thresholds.need_gdb()
+    name, factor = row
+    if name == "git":
+        _make_repository(context)
+    comm, command = _real_programs(context, factor)[name]
+    random.seed(name)
+    wrong, processes, target = [], [], None
+    for _ in range(3 * NR_LATE):
+        if len(processes) == NR_LATE:
+            break
+        if not target or target.poll() is not None:
+            target = context.start(command)
+            context.wait_for(lambda: thresholds.comm_of(target.pid) == comm, f"{comm} to run")
+        time.sleep(random.uniform(0, 0.5))
+        process, truth = _attach_late(context, target.pid)
+        if process:
+            wrong += thresholds.outside_bracket(process, truth)
+            processes.append(process)
+    thresholds.tell(processes, *processes)
+    brackets = [process["bracket"] for process in processes]
+    print(f"    bounded from below {sum(one['low'] > 0 for one in brackets)} times, from above "
+          f"{sum(one['high'] is not None for one in brackets)} times", flush=True)
+    if len(processes) < NR_LATE:
+        wrong.append(f"only {len(processes)} moments were looked at")
+    # the others rarely grow once they are at work, and then nothing is told
+    if name == "python3" and not all(one["high"] for one in brackets):
+        wrong.append(f"its large mappings do not bound it: {brackets}")
+    fail_if(wrong)

@@ -39,8 +39,17 @@ def state_of(pid):
         return ""
 
 
+def comm_of(pid):
+    """The name of its program; "" when it is gone."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8") as comm:
+            return comm.read().strip()
+    except OSError:
+        return ""
+
+
 def run(context, *words, command=None, status=0, **options):
-    """One run of allocpath threshold --json; with_stops() instead where someone looks at it."""
+    """One run of allocpath threshold --json; start() instead where someone looks at it."""
     return finish(context, start(context, *words, command=command, **options), status)
 
 
@@ -73,12 +82,8 @@ def child_of(context, tool, name):
         while todo:
             for pid in harness.children_of(todo.pop()):
                 todo.append(pid)
-                try:
-                    with open(f"/proc/{pid}/comm", encoding="utf-8") as comm:
-                        if comm.read().strip() == name:
-                            found.append(pid)
-                except OSError:
-                    pass
+                if comm_of(pid) == name:
+                    found.append(pid)
         return bool(found) or tool.poll() is not None
 
     context.wait_for(look, f"{name} to run")
@@ -126,6 +131,33 @@ def judged_all(process):
              + process["undecided"])
     if parts != process["judged"]:
         wrong.append(f"{process['comm']}: {process['judged']} judged, {parts} by their ends")
+    return wrong
+
+
+def tell(moments, *processes):
+    """Says how much was held against what: a line below the test's."""
+    judged = sum(process["judged"] for process in processes)
+    print(f"    {len(moments)} moments compared with gdb, {judged} requests judged", flush=True)
+
+
+def stop(context, pid):
+    """Stops a process at work; False when it has ended instead."""
+    try:
+        os.kill(pid, signal.SIGSTOP)
+    except ProcessLookupError:
+        return False
+    context.wait_for(lambda: state_of(pid) in ("T", "Z", ""), "it to stop")
+    return state_of(pid) == "T"
+
+
+def outside_bracket(process, truth):
+    """Differences between a process that was attached late and the threshold that it has."""
+    bracket = process["bracket"]
+    wrong = []
+    if not bracket["low"] <= truth <= (bracket["high"] or truth):
+        wrong.append(f"the bracket {bracket} does not hold {truth}")
+    if process["predicted"] not in (None, truth):
+        wrong.append(f"predicted {process['predicted']}, gdb reads {truth}")
     return wrong
 
 
