@@ -15,6 +15,7 @@
 #include "doctor.h"
 #include "options.h"
 #include "session.h"
+#include "tracing.h"
 #include "uprobe.h"
 
 #define NR_UPROBE 336 /* of x86-64, from 6.18 on */
@@ -42,37 +43,9 @@ static struct finding *find_by_fd(struct doctor *doctor, const char *name, int f
 	return finding;
 }
 
-/* A program that does nothing, for a tracepoint or an iterator by BTF. A descriptor or -errno. */
-static int load_tracing(const char *target, enum bpf_attach_type type)
-{
-	struct bpf_insn code[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = type);
-	int id = libbpf_find_vmlinux_btf_id(target, type);
-
-	if (id < 0)
-		return id;
-	options.attach_btf_id = (__u32)id;
-	return bpf_prog_load(BPF_PROG_TYPE_TRACING, "trial", "GPL", code,
-			     sizeof(code) / sizeof(code[0]), &options);
-}
-
-static int try_tracepoint(void)
-{
-	int program = load_tracing("sched_process_exec", BPF_TRACE_RAW_TP), link;
-
-	if (program < 0)
-		return program;
-	link = bpf_raw_tracepoint_open(NULL, program);
-	close(program);
-	return link;
-}
-
 static int try_iterator(void)
 {
-	int program = load_tracing("task", BPF_TRACE_ITER), link;
+	int program = tracing__load_trial("task", BPF_TRACE_ITER), link;
 
 	if (program < 0)
 		return program;
@@ -277,7 +250,8 @@ void doctor__try_kernel(struct doctor *doctor)
 	if (!uname(&name))
 		finding__say(finding, "%s %s %s", name.sysname, name.release, name.machine);
 	look_at_types(doctor);
-	find_by_fd(doctor, "tp_btf", try_tracepoint(), "nothing can be measured");
+	find_by_fd(doctor, "tp_btf", tracing__try("sched_process_exec", BPF_TRACE_RAW_TP),
+		   "nothing can be measured");
 	find_by_fd(doctor, "perf_event", try_perf_event(), "nothing can be measured");
 	find_by_fd(doctor, "iter", try_iterator(), "nothing can be measured");
 	try_programs(doctor);

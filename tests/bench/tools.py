@@ -13,6 +13,7 @@ import time
 
 BUILD = os.path.abspath(os.environ.get("O", "build"))
 ALLOCPATH = os.path.join(BUILD, "allocpath")
+EMPTY_PROGRAMS = os.path.join(BUILD, "tests", "tools", "empty_programs")
 LIBC = next(iter(glob.glob("/lib/*-linux-gnu/libc.so.6")), "/lib64/libc.so.6")
 
 HISTOGRAM = f"uprobe:{LIBC}:malloc {{ @[comm] = hist(arg0); }}"
@@ -104,6 +105,8 @@ def all_tools():
         "allocpath entry": allocpath("--probes", "entry", "-p", "{pid}"),
         "allocpath full": allocpath("--probes", "full", "-p", "{pid}"),
         "allocpath -a, 1 %": allocpath("-a", "--budget", "1%"),
+        # what no program at these events can be cheaper than
+        "empty programs": lambda: Attached([EMPTY_PROGRAMS], "ready\n"),
     }
     if _have("bpftrace"):
         tools["bpftrace histogram"] = bpftrace(HISTOGRAM)
