@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "flame_stacks.h"
+#include "profile_symbols.h"
 #include "report_stacks.h"
 #include "stack_origins.h"
 #include "text.h"
@@ -200,26 +201,29 @@ static bool build__folds(const struct flame_build *build, const struct profile_o
 
 /* One place may be several frames: those inlined into it come first. */
 static int build__push_code(struct flame_build *build, const struct profile_object *object,
-			    const struct symbol_object *symbol_object, __u64 offset, bool *folds)
+			    const struct profile_frame *place, bool *folds)
 {
-	const struct symbol_frame *frames;
-	size_t nr = 0;
+	const struct symbol_object symbol_object = { .path = object->path };
+	struct frame_names names;
 	int error;
 
-	error = symbols__frames(build->symbols, symbol_object, offset, &frames, &nr);
-	for (size_t i = 0; !error && i < nr; i++) {
-		struct flame_frame frame = { .name = frames[i].function, .object = object->path };
+	error = profile_symbols__find(build->symbols, build->profile, build->process, place,
+				      &names);
+	for (size_t i = 0; !error && i < names.nr_frames; i++) {
+		const struct symbol_frame *name = &names.frames[i];
+		struct flame_frame frame = { .name = name->function, .object = object->path };
 		char nameless[256], source[512];
 
 		if (*folds && build__folds(build, object, frame.name))
 			continue;
 		*folds = false;
 		if (!frame.name) {
-			symbols__nameless(symbol_object, offset, nameless, sizeof(nameless));
+			symbols__nameless(&symbol_object, place->offset, nameless,
+					  sizeof(nameless));
 			frame.name = nameless;
 		}
-		if (frames[i].file) {
-			snprintf(source, sizeof(source), "%s:%u", frames[i].file, frames[i].line);
+		if (name->file) {
+			snprintf(source, sizeof(source), "%s:%u", name->file, name->line);
 			frame.source = source;
 		}
 		error = build__push(build, &frame);
@@ -228,34 +232,25 @@ static int build__push_code(struct flame_build *build, const struct profile_obje
 }
 
 /* Code of no file. What has no name is one frame however much of it there is. */
-static int build__push_jit(struct flame_build *build, __u64 address)
+static int build__push_jit(struct flame_build *build, const struct profile_frame *place)
 {
-	const struct symbol_frame *frames;
-	size_t nr = 0;
+	struct flame_frame frame = { .name = JIT_FRAME, .object = JIT_FRAME };
+	struct frame_names names;
 	__u32 number;
 	int error;
 
-	error = symbols__jit_frames(build->symbols, (pid_t)build->process->pid, address, &frames,
-				    &nr);
+	error = profile_symbols__find(build->symbols, build->profile, build->process, place,
+				      &names);
+	if (!error && names.nr_frames && names.frames[0].function)
+		frame.name = names.frames[0].function;
+	if (!error)
+		error = flame_tree__frame(build->tree, &frame, &number);
 	if (error)
 		return error;
-	for (size_t i = 0; i < nr; i++) {
-		bool nameless = !frames[i].function;
-		struct flame_frame frame = {
-			.name = nameless ? JIT_FRAME : frames[i].function,
-			.object = JIT_FRAME,
-		};
-
-		error = flame_tree__frame(build->tree, &frame, &number);
-		if (error)
-			return error;
-		if (nameless && build->path.nr && build->path.numbers[build->path.nr - 1] == number)
-			continue;
-		error = path__push(&build->path, number);
-		if (error)
-			return error;
-	}
-	return 0;
+	if (!strcmp(frame.name, JIT_FRAME) && build->path.nr &&
+	    build->path.numbers[build->path.nr - 1] == number)
+		return 0;
+	return path__push(&build->path, number);
 }
 
 static int build__push_frame(struct flame_build *build, const struct profile_frame *frame,
@@ -263,17 +258,13 @@ static int build__push_frame(struct flame_build *build, const struct profile_fra
 {
 	const struct profile *profile = build->profile;
 	const struct profile_object *object;
-	struct symbol_object symbol_object;
 
 	if (!frame->object || frame->object > profile->nr_objects)
-		return build__push_jit(build, frame->offset);
+		return build__push_jit(build, frame);
 	object = &profile->objects[frame->object - 1];
-	symbol_object = (struct symbol_object){
-		.path = object->path,
-		.build_id = object->build_id,
-		.fd = -1,
-	};
-	return build__push_code(build, object, &symbol_object, frame->offset, folds);
+	if (profile_symbols__is_jit(profile, frame))
+		return build__push_jit(build, frame);
+	return build__push_code(build, object, frame, folds);
 }
 
 static int build__push_stack(struct flame_build *build, const struct stack_row *row)

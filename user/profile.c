@@ -164,6 +164,17 @@ void profile_process__free(struct profile_process *process)
 	memset(process, 0, sizeof(*process));
 }
 
+int profile_place__compare(const void *left, const void *right)
+{
+	const struct profile_place *a = left, *b = right;
+
+	if (a->process != b->process)
+		return a->process < b->process ? -1 : 1;
+	if (a->object != b->object)
+		return a->object < b->object ? -1 : 1;
+	return (a->offset > b->offset) - (a->offset < b->offset);
+}
+
 static void profile_file__free(struct profile_file *file)
 {
 	for (size_t i = 0; i < file->nr_functions; i++)
@@ -197,6 +208,11 @@ void profile__free(struct profile *profile)
 	free(profile->objects);
 	free(profile->frames);
 	free(profile->stacks);
+	for (size_t i = 0; i < profile->nr_texts; i++)
+		free(profile->texts[i]);
+	free(profile->texts);
+	free(profile->names);
+	free(profile->places);
 	memset(profile, 0, sizeof(*profile));
 }
 

@@ -19,6 +19,8 @@
 #define ALLOCPATH_VERSION "0.1.0"
 #endif
 
+struct symbol_frame;
+
 /* One row of a process's size histogram; rows are sorted by class, each class once. */
 struct profile_size {
 	__u32 size_class;
@@ -56,6 +58,15 @@ struct profile_object {
 struct profile_frame {
 	__u32 object; /* index + 1; 0: none, and the offset is an address */
 	__u64 offset;
+};
+
+/* A place in code of which a recording has the names; sorted by process, object and offset. */
+struct profile_place {
+	__u64 offset; /* as in struct profile_frame */
+	__u32 process; /* its id, of code of no file; else 0 */
+	__u32 object; /* index + 1 */
+	__u32 first_name; /* index; the innermost. Behind the last is its function's alone */
+	__u32 nr_names;
 };
 
 /* A stack that differs from all others of the profile. */
@@ -172,6 +183,13 @@ struct profile {
 	size_t nr_frames;
 	struct profile_stack *stacks;
 	size_t nr_stacks;
+	char **texts; /* of the names; they and the places are those of a recording, else none */
+	size_t nr_texts;
+	struct symbol_frame *names;
+	size_t nr_names;
+	struct profile_place *places;
+	size_t nr_places;
+	bool is_recorded; /* read from a file: its processes are not those of this host */
 };
 
 /* Frees everything that the profile owns, and zeroes it. NULL is fine. */
@@ -179,6 +197,9 @@ void profile__free(struct profile *profile);
 
 /* Frees what one process owns, and not the struct itself. */
 void profile_process__free(struct profile_process *process);
+
+/* By what they are sorted by: < 0, 0 or > 0. */
+int profile_place__compare(const void *left, const void *right);
 
 /* Names of the enums, as the JSON writes them; "?" for a value out of range. */
 const char *path__name(enum alloc_path path);

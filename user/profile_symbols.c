@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,17 +16,56 @@ static const struct profile_object *find_object(const struct profile *profile,
 	return &profile->objects[frame->object - 1];
 }
 
+bool profile_symbols__is_jit(const struct profile *profile, const struct profile_frame *frame)
+{
+	const struct profile_object *object = find_object(profile, frame);
+
+	return object && !strcmp(object->path, "[jit]");
+}
+
+/* true: the recording has names, with lines where they are wanted. */
+static bool find_recorded(const struct profile *profile, const struct profile_process *process,
+			  const struct profile_frame *frame, bool lines, struct frame_names *names)
+{
+	const struct profile_place *place, wanted = {
+		.offset = frame->offset,
+		.process = profile_symbols__is_jit(profile, frame) ? process->id : 0,
+		.object = frame->object,
+	};
+
+	if (!profile->nr_places)
+		return false;
+	place = bsearch(&wanted, profile->places, profile->nr_places, sizeof(*place),
+			profile_place__compare);
+	if (!place)
+		return false;
+	names->frames = &profile->names[place->first_name];
+	names->nr_frames = place->nr_names;
+	if (lines)
+		return names->frames[names->nr_frames - 1].file;
+	names->frames += names->nr_frames;
+	names->nr_frames = 1;
+	return true;
+}
+
 int profile_symbols__find(struct symbols *symbols, const struct profile *profile,
 			  const struct profile_process *process, const struct profile_frame *frame,
 			  struct frame_names *names)
 {
 	const struct profile_object *object = find_object(profile, frame);
 	struct symbol_object wanted;
+	struct frame_names recorded = { 0 };
+	int error;
 
 	*names = (struct frame_names){ 0 };
 	if (!symbols || !object)
 		return 0;
-	if (!strcmp(object->path, "[jit]"))
+	if (find_recorded(profile, process, frame, symbols__wants_lines(symbols), &recorded) ||
+	    (profile->is_recorded && profile_symbols__is_jit(profile, frame))) {
+		*names = recorded;
+		return 0;
+	}
+	if (profile_symbols__is_jit(profile, frame))
 		return symbols__jit_frames(symbols, (pid_t)process->pid, frame->offset,
 					   &names->frames, &names->nr_frames);
 	wanted = (struct symbol_object){
@@ -33,7 +73,10 @@ int profile_symbols__find(struct symbols *symbols, const struct profile *profile
 		.build_id = object->build_id,
 		.fd = object->fd ? object->fd : -1,
 	};
-	return symbols__frames(symbols, &wanted, frame->offset, &names->frames, &names->nr_frames);
+	error = symbols__frames(symbols, &wanted, frame->offset, &names->frames, &names->nr_frames);
+	if (!error && recorded.nr_frames && !names->frames[names->nr_frames - 1].function)
+		*names = recorded;
+	return error;
 }
 
 void profile_symbols__place(const struct profile *profile, const struct profile_frame *frame,

@@ -11,8 +11,12 @@ struct frame_names {
 	size_t nr_frames; /* 0: no name was looked for */
 };
 
+/* Is it code of no file, each process's own? */
+bool profile_symbols__is_jit(const struct profile *profile, const struct profile_frame *frame);
+
 /*
- * The names of a frame of a process's stack; symbols NULL: none are looked for. 0 or -ENOMEM.
+ * The names of a frame of a process's stack; symbols NULL: none are looked for. What a recording
+ * has comes first: files here may be others by now. 0 or -ENOMEM.
  */
 int profile_symbols__find(struct symbols *symbols, const struct profile *profile,
 			  const struct profile_process *process, const struct profile_frame *frame,

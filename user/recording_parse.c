@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "recording.h"
+#include "recording_code.h"
 #include "recording_parse.h"
 #include "recording_rule.h"
 #include "recording_stacks.h"
@@ -406,6 +407,8 @@ int recording_parse__part(struct recording_parse *parse, const Recording__Record
 		error = parse__files(parse, part);
 	if (!error)
 		error = recording_stacks__parse(parse, part);
+	if (!error)
+		error = recording_code__parse(parse, part);
 	for (size_t i = 0; !error && i < part->n_process; i++) {
 		struct profile_process *processes;
 

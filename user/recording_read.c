@@ -219,6 +219,7 @@ static int reader__finish(struct reader *reader, struct profile *profile)
 		return log__error(-EINVAL, "%s is no recording: give a file of allocpath record",
 				  reader->name);
 	*profile = reader->parse.profile;
+	profile->is_recorded = true;
 	memset(&reader->parse.profile, 0, sizeof(reader->parse.profile));
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include "pprof.h"
 #include "pprof_samples.h"
 #include "recording.h"
+#include "recording_code.h"
 #include "recording_names.h"
 #include "recording_rule.h"
 #include "recording_stacks.h"
@@ -342,6 +343,8 @@ int recording__write(FILE *out, const struct profile *profile, struct symbols *s
 		put_refusal(&pprof, &profile->refusals[i]);
 	if (!error)
 		error = recording_stacks__put(&pprof, profile);
+	if (!error)
+		error = recording_code__put(&pprof, profile, symbols);
 	for (size_t i = 0; !error && i < profile->nr_processes; i++)
 		error = put_process(&pprof, &profile->processes[i]);
 	put_times(&pprof, profile);

@@ -154,7 +154,7 @@ static void make(struct stack_rows *made, const struct profile_process *process,
 		copy_group(made, samples, &at, nr, SAMPLE_REQUEST, process->sizes[i].size_class);
 		finish_class(made, first, &process->sizes[i]);
 	}
-	for (__u8 kind = SAMPLE_GROWN; kind <= SAMPLE_FAULT; kind++) {
+	for (__u8 kind = SAMPLE_GROWN; kind < (__u8)NR_TAKEN_KINDS; kind++) {
 		while (at < nr && samples[at].kind < kind)
 			at++;
 		first = made->nr;

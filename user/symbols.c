@@ -322,6 +322,11 @@ const char *symbols__build_id(struct symbols *symbols, const struct symbol_objec
 	return number < 0 ? NULL : symbols->objects.entries[number].build_id;
 }
 
+bool symbols__wants_lines(const struct symbols *symbols)
+{
+	return symbols->options.lines;
+}
+
 const struct symbols_stats *symbols__stats(struct symbols *symbols)
 {
 	symbols->stats.bytes = symbols->results.bytes + symbols->objects.table_bytes +

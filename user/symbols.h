@@ -97,6 +97,9 @@ void symbols__nameless(const struct symbol_object *object, __u64 offset, char *t
  */
 const char *symbols__build_id(struct symbols *symbols, const struct symbol_object *object);
 
+/* Are inlined functions, files and lines looked for? */
+bool symbols__wants_lines(const struct symbols *symbols);
+
 const struct symbols_stats *symbols__stats(struct symbols *symbols);
 
 #endif

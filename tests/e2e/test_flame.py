@@ -214,6 +214,28 @@ def names_and_leaves(context):
 
 
 @test
+def names_outlive_the_program(context):
+    """A recording has them: another program at the same path later changes nothing."""
+    copy = context.file("renamed")
+    shutil.copy(program("stacks"), copy)
+    path, _ = _flame(context, "kept.pb.gz", [copy])
+    folded = context.file("before.folded"), context.file("after.folded")
+    for file in folded:
+        subprocess.run([harness.ALLOCPATH, "flame", "-i", path, "-o", file], check=True,
+                       timeout=60)
+        if os.path.exists(copy):
+            os.unlink(copy)
+            shutil.copy(program("calls"), copy + ".new")
+            os.rename(copy + ".new", copy)
+    before, after = (_folded(file) for file in folded)
+    fail_if([] if before == after else ["names are others after a rebuild"],
+            *(";".join(stack) for stack, _ in after[:20]))
+    if not any(stack[-5:] == ["main", "chain_a", "chain_b", "chain_c", "ask"]
+               for stack, _ in after):
+        raise Failure("no chain from main to ask", *(";".join(stack) for stack, _ in after[:20]))
+
+
+@test
 def picture_of_each_process(context):
     """One picture of all, one of each process: XML, with widths that add up."""
     directory = context.file("pictures")

@@ -235,6 +235,35 @@ def advice(context, case):
     fail_if(wrong, told["setting"])
 
 
+@test
+def host(context):
+    """-a: those that thrash come first in the table, whose lines fit into 80 columns."""
+    thrashing = [
+        context.start([program("thrash"), "lifo", "1000000"]),
+        context.start([program("thrash"), "map", "100000000"],
+                      environment={"MALLOC_MMAP_THRESHOLD_": "131072"}),
+    ]
+    output = context.file("threshold.txt")
+    tool = context.start([harness.ALLOCPATH, "threshold", "-a", "-d", "2s", "-o", output],
+                         environment={"COLUMNS": "80"})
+    if context.finish(tool):
+        raise Failure("threshold -a has failed", context.stderr_of(tool))
+    for process in thrashing:
+        process.kill()
+    with open(output, encoding="utf-8") as report:
+        lines = report.read().splitlines()
+    wrong = [f"longer than 80 columns: {line}" for line in lines if len(line) > 80]
+    header = next(at for at, line in enumerate(lines) if line.split()[:2] == ["pid", "comm"])
+    # a pinned threshold shows in what is zeroed anew: whose mappings they are nobody knows here
+    for at, process in enumerate(thrashing):
+        words = lines[header + 1 + at].split()
+        if words[:2] != [str(process.pid), "thrash"]:
+            wrong.append(f"line {at + 1} is not that of {process.pid}: {' '.join(words)}")
+    if not wrong and "MALLOC_TRIM_THRESHOLD_=" not in "".join(lines):
+        wrong.append("no advice")
+    fail_if(wrong, *lines[:header + 6])
+
+
 CALM = {
     "grows": "calm 1",
     "moves": "map 400",  # the first free moves the threshold: the rest comes from the heap
