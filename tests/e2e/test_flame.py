@@ -153,6 +153,7 @@ def origins_of_touches(context, sample_bytes):
 @test
 def origins_add_up(context):
     """In a recording they are a value of their own, and add up to what was first touched."""
+    need("go")
     recording = context.file("origins.pb.gz")
     process = context.start([harness.ALLOCPATH, "record", "--probes", "full", "-o", recording, "--",
                              program("origins")])
