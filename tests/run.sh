@@ -15,7 +15,7 @@ cd "$(dirname "$0")/.." || exit 1
 export O="${O:-build}"
 
 UNIT_TIMEOUT=120
-E2E_TIMEOUT=700
+E2E_TIMEOUT=800
 [ -z "${LONG:-}" ] || E2E_TIMEOUT=7200
 KERNELS_TIMEOUT=14400
 
