@@ -20,6 +20,16 @@ char *proc__exe(__u32 pid)
 	return strdup(target);
 }
 
+/* Of a process that has exited and is not waited for yet, /proc says that it is in the root cgroup. */
+static bool proc__has_exited(__u32 pid)
+{
+	char *exe = proc__exe(pid);
+	bool has_exited = !exe;
+
+	free(exe);
+	return has_exited;
+}
+
 /* Lines are "0::/path" for v2 and "N:controllers:/path" for v1. */
 char *proc__cgroup(__u32 pid)
 {
@@ -173,6 +183,10 @@ int names__learn(struct names *names, const struct event *event)
 	exe = event__exe(names, event);
 	cgroup = proc__cgroup(event->tgid);
 	parent = names__of(names, event->parent_id);
+	if (parent && parent->cgroup && cgroup && proc__has_exited(event->tgid)) {
+		free(cgroup);
+		cgroup = NULL;
+	}
 	if (!cgroup && parent && parent->cgroup)
 		cgroup = strdup(parent->cgroup);
 	free(of->exe);
