@@ -11,14 +11,14 @@ from harness import ALLOCPATH, BUILD, Failure
 TOOL = os.path.join(BUILD, "tests", "tools", "bpf_programs")
 # each set of switches leaves something in that another leaves out
 VARIANTS = {
-    "stacks of the host": ["hist", "--stacks", "5", "-d", "2s", "-v"],
+    "stacks of the host": ["hist", "--stacks", "5", "-d", "1s", "-v"],
     "all of a command": ["hist", "--stacks", "5", "--probes", "full", "-v", "--", "sleep", "1"],
-    "recording of the host": ["record", "-d", "2s"],
+    "recording of the host": ["record", "-d", "1s"],
     "recording of a command": ["record", "--probes", "full", "--", "sleep", "1"],
-    "recording within a budget": ["record", "--budget", "5", "-n", "sleep", "-d", "2s"],
-    "thresholds of the host": ["threshold", "-d", "2s"],
+    "recording within a budget": ["record", "--budget", "5", "-n", "sleep", "-d", "1s"],
+    "thresholds of the host": ["threshold", "-d", "1s"],
     "thresholds of a command": ["threshold", "--", "sleep", "1"],
-    "thresholds of a name": ["threshold", "-n", "sleep", "-d", "2s"],
+    "thresholds of a name": ["threshold", "-n", "sleep", "-d", "1s"],
 }
 
 Loaded = collections.namedtuple("Loaded", "instructions verified runs run_ns")

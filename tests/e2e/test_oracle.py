@@ -20,8 +20,8 @@ from test_refalloc import environment
 
 ALL_STACKS = ("--stacks", "1000000")
 ESTIMATE = 0.05 # of mappings: 0.3 % was seen, where one stack in three was taken
-PROGRAMS = ("stress", "python3", "sqlite3")
-LONG = ("redis-server",)
+PROGRAMS = ("stress", "sqlite3")
+LONG = ("python3", "redis-server")
 DEPTHS = ("entry", "full")
 
 
