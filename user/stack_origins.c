@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "share.h"
 #include "stack_origins.h"
 
 bool stack_origins__has(const struct profile *profile)
@@ -54,8 +55,8 @@ static void subtract_touched(struct stack_row *rows, size_t nr)
 /* Estimates may come to more than there was; what they leave over is no known request's. */
 static void fit_touched(struct stack_row *rows, size_t *nr, __u64 total)
 {
-	__u64 sum = 0, given = 0;
-	double seen = 0;
+	struct share share = { .total = total };
+	__u64 sum = 0;
 
 	for (size_t i = 0; i < *nr; i++)
 		if (rows[i].kind == SAMPLE_ORIGIN)
@@ -64,16 +65,10 @@ static void fit_touched(struct stack_row *rows, size_t *nr, __u64 total)
 		rows[(*nr)++] = (struct stack_row){ .kind = SAMPLE_ORIGIN, .bytes = total - sum };
 	if (sum <= total)
 		return;
-	for (size_t i = 0; i < *nr; i++) {
-		__u64 until;
-
-		if (rows[i].kind != SAMPLE_ORIGIN)
-			continue;
-		seen += (double)rows[i].bytes;
-		until = (__u64)((double)total * (seen / (double)sum) + 0.5);
-		rows[i].bytes = until - given;
-		given = until;
-	}
+	share.weights = (double)sum;
+	for (size_t i = 0; i < *nr; i++)
+		if (rows[i].kind == SAMPLE_ORIGIN)
+			rows[i].bytes = share__next(&share, (double)rows[i].bytes);
 }
 
 int stack_origins__make(const struct profile_process *process, struct stack_row **rows, size_t *nr)

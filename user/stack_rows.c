@@ -3,30 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "share.h"
 #include "stack_rows.h"
-
-/* Shares a total out by weights, one after the other; what is given adds up to the total. */
-struct share {
-	__u64 total;
-	double weights; /* sum of all */
-	double seen; /* sum of those that had theirs */
-	__u64 given;
-};
-
-static __u64 share__next(struct share *share, double weight)
-{
-	__u64 until, given;
-
-	share->seen += weight;
-	until = share->weights > 0 ?
-			(__u64)((double)share->total * (share->seen / share->weights) + 0.5) :
-			0;
-	if (until > share->total || share->seen >= share->weights)
-		until = share->total;
-	given = until > share->given ? until - share->given : 0;
-	share->given += given;
-	return given;
-}
 
 static int stack_row__compare(const void *left, const void *right)
 {
