@@ -295,6 +295,11 @@ def _own_children(tool):
     return times
 
 
+def _minor_faults(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        return int(file.read().rpartition(")")[2].split()[7])
+
+
 @test
 def builder_is_no_target(context):
     """Neither we nor the child that builds tables is measured, and what a shell had started before
@@ -312,6 +317,7 @@ def builder_is_no_target(context):
     (shell,) = [pid for pid in harness.children_of(tool.pid)
                 if not os.path.samefile(f"/proc/{pid}/exe", harness.ALLOCPATH)]
     before = _own_children(tool)
+    faults = _minor_faults(shell)
 
     def has_built():
         context.run([copy, "--version"])
@@ -319,6 +325,7 @@ def builder_is_no_target(context):
                    if pid != shell and pid in before)
 
     context.wait_for(has_built, "a table to be built", 60)
+    context.wait_for(lambda: _minor_faults(shell) > faults, "the shell to fault", 60)
     report = context.end_tool(tool, "kernel")
     os.kill(shell, signal.SIGKILL)
     pids = {process["pid"] for process in report.processes}
