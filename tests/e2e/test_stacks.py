@@ -309,7 +309,7 @@ def builder_is_no_target(context):
                          check=True).stdout.strip()
     copy = shutil.copy(cc1, os.path.join(context.path, "copy"))  # whose table takes a while
     output = context.file("report.json")
-    tool = context.start(["sh", "-c", 'sh -c "while :; do sleep 0.05; done" & exec "$@"', "sh",
+    tool = context.start(["sh", "-c", 'sh -c "while :; do : \\$(sleep 0.05); done" & exec "$@"', "sh",
                           harness.ALLOCPATH, "hist", "-v", "--json", "-o", output, "--probes",
                           "kernel", "--stacks", "1", "-a"])
     tool.output = output
