@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What measuring costs: each workload without a profiler and under each, taken in turn.
 
-    tests/bench/bench.py [--rounds N] [--only REGEX] [--json FILE] [--svg FILE]
+    tests/bench/bench.py [--rounds N] [--only REGEX] [--tools REGEX] [--json FILE] [--svg FILE]
 
 Ratios to the unprofiled run of the same round are what counts; times are this machine's. Prints a
 table; medians, with the lower and the upper quartile. PEER_name=PATH in the environment adds a
@@ -28,9 +28,9 @@ from tools import Attached, Wrapped
 PROGRAM = os.path.join(tools.BUILD, "tests", "programs", "bench")
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
-HEAP = ("none", "allocpath kernel", "allocpath entry", "allocpath full", "allocpath -a, 1 %",
-        "bpftrace histogram", "bpftrace leaks", "heaptrack", "valgrind massif", "jemalloc",
-        "jemalloc's profiler", "tcmalloc", "tcmalloc's profiler", "PEERS")
+HEAP = ("none", "allocpath kernel", "allocpath entry", "allocpath full", "allocpath full, stacks",
+        "allocpath -a, 1 %", "bpftrace histogram", "bpftrace leaks", "heaptrack", "valgrind massif",
+        "jemalloc", "jemalloc's profiler", "tcmalloc", "tcmalloc's profiler", "PEERS")
 KERNEL = ("none", "empty programs", "allocpath kernel", "allocpath entry", "allocpath -a, 1 %")
 FAULTS = (*KERNEL, "perf record faults", "perf trace faults")
 APPS = ("none", "allocpath kernel", "allocpath entry", "allocpath full", "allocpath -a, 1 %",
@@ -42,8 +42,8 @@ BARE = ("none", "jemalloc", "jemalloc's profiler", "tcmalloc", "allocpath kernel
 # {name: (work, count without probes, with them, with windows (for some seconds), threads, tools)}
 LOOPS = {
     "malloc + free": ("malloc", 20000000, 60000, 300000000, 1, HEAP),
-    "malloc + free, 2 threads": ("malloc", 20000000, 40000, 100000000, 2, HEAP[:7]),
-    "malloc + free, 4 threads": ("malloc", 10000000, 30000, 50000000, 4, HEAP[:7]),
+    "malloc + free, 2 threads": ("malloc", 20000000, 40000, 100000000, 2, HEAP[:8]),
+    "malloc + free, 4 threads": ("malloc", 10000000, 30000, 50000000, 4, HEAP[:8]),
     "mixed sizes": ("mixed", 2000000, 40000, 30000000, 1, HEAP),
     "getppid": ("syscall", 1000000, 1000000, 4000000, 1, KERNEL),
     "first touch of a page": ("fault", 131072, 131072, 500000, 1, FAULTS),
@@ -244,7 +244,8 @@ def take_turns(names, rounds, measure):
 
 
 def choose(wanted, available):
-    peers = [name[5:] for name in os.environ if name.startswith("PEER_")]
+    peers = [name[5:] for name in os.environ
+             if name.startswith("PEER_") and name[5:] in available]
     names = [name for name in wanted if name in available]
     return names + (peers if "PEERS" in wanted else [])
 
@@ -310,12 +311,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--rounds", type=int, default=int(os.environ.get("ROUNDS", "5")))
     parser.add_argument("--only", default="", help="workloads that this matches")
+    parser.add_argument("--tools", default="", help="tools that this matches, and none")
     parser.add_argument("--json", default=os.path.join(tools.BUILD, "bench.json"))
     parser.add_argument("--svg", default=os.path.join(tools.BUILD, "bench.svg"))
     options = parser.parse_args()
     machine = tools.machine()
     results, idle = {}, {}
-    available = tools.all_tools()
+    available = {name: make for name, make in tools.all_tools().items()
+                 if name == "none" or re.search(options.tools, name)}
 
     print(machine)
     run_loops(available, options, results)

@@ -129,6 +129,7 @@ def all_tools():
         "allocpath kernel": allocpath("--probes", "kernel", "-p", "{pid}"),
         "allocpath entry": allocpath("--probes", "entry", "-p", "{pid}"),
         "allocpath full": allocpath("--probes", "full", "-p", "{pid}"),
+        "allocpath full, stacks": allocpath("--probes", "full", "--stacks", "10", "-p", "{pid}"),
         "allocpath -a, 1 %": allocpath("-a", "--budget", "1%"),
         # what no program at these events can be cheaper than
         "empty programs": lambda: Attached([EMPTY_PROGRAMS], "ready\n"),
