@@ -259,15 +259,18 @@ static __noinline int entry__begin(struct task *record, __u32 kind)
 		record->open[OPEN_INDEX(record->nr_open - 1)].tailed = 1;
 		goto internal;
 	}
+	flags = file__flags(entry->file);
 	if (record->nr_open) {
 		struct open_call *call = &record->open[OPEN_INDEX(record->nr_open - 1)];
 
-		if (call__jumps_to(call, entry)) {
+		/* The next of a loop, as a rule, which a call need not be made for. */
+		if (call->sp == entry->sp &&
+		    (call->site != entry->site || (flags & FILE_REENTERS)) &&
+		    call__jumps_to(call, entry)) {
 			call__hand_on(call, entry);
 			goto internal;
 		}
 	}
-	flags = file__flags(entry->file);
 	/* A caller inside the allocator: nested, or the cache of an exiting thread given back. */
 	in_allocator = address__is_in_allocator(entry->file, entry->ret - entry->bias);
 	if (in_allocator && !(flags & FILE_APPROXIMATE))
@@ -406,6 +409,7 @@ static __always_inline int probe__enter(struct pt_regs *ctx)
 	__u32 kind = function == FUNCTION_FREE ? KIND_FREE : KIND_ALLOC;
 	struct alloc_entry *entry;
 	struct task *record;
+	__u64 ret = 0;
 
 	if (function == FUNCTION_CALIBRATE) {
 		ADD(nr_calibrations, 1);
@@ -443,12 +447,14 @@ static __always_inline int probe__enter(struct pt_regs *ctx)
 	entry->site = COOKIE_ADDRESS(cookie);
 	entry->bias = PT_REGS_IP(ctx) - COOKIE_ADDRESS(cookie);
 	entry->sp = PT_REGS_SP(ctx);
+	/* Read to the stack: a hardened kernel looks up what any other memory belongs to. */
 	if (!RETURN_ADDRESS_ON_STACK) {
-		entry->ret = PT_REGS_RET(ctx);
-	} else if (bpf_probe_read_user(&entry->ret, sizeof(entry->ret), (void *)entry->sp)) {
+		ret = PT_REGS_RET(ctx);
+	} else if (bpf_probe_read_user(&ret, sizeof(ret), (void *)entry->sp)) {
 		count__lost(kind, LOSS_ARGUMENT_UNREADABLE);
 		return 1;
 	}
+	entry->ret = ret;
 	entry__read_arguments(entry, ctx);
 	return entry__begin(record, kind);
 }

@@ -23,21 +23,26 @@ static __always_inline bool size__is_filtered(__u64 size)
 
 static const struct size_row empty_row = {}; /* not on the stack: see alloc.bpf.h */
 
-static __noinline struct size_row *size_row__of(__u32 id, __u32 size_class)
+static __noinline struct size_row *size_row__make(__u32 id, __u32 size_class)
 {
 	struct size_key key = { .id = id, .size_class = size_class };
-	struct size_row *row;
 
-	row = bpf_map_lookup_elem(&size_rows, &key);
-	if (row)
-		return row;
 	if (!bpf_map_update_elem(&size_rows, &key, &empty_row, BPF_NOEXIST))
 		ADD(nr_size_rows, 1);
 	return bpf_map_lookup_elem(&size_rows, &key);
 }
 
+static __always_inline struct size_row *size_row__of(__u32 id, __u32 size_class)
+{
+	struct size_key key = { .id = id, .size_class = size_class };
+	struct size_row *row;
+
+	row = bpf_map_lookup_elem(&size_rows, &key);
+	return row ? row : size_row__make(id, size_class);
+}
+
 /* A request that succeeded. Returns 0 and books it, or 1: no room for its row, booked as lost. */
-__noinline int request__record(struct process *process, struct open_call *call)
+static __always_inline int request__take(struct process *process, struct open_call *call)
 {
 	struct path_limits *limits;
 	struct size_row *row;
@@ -77,6 +82,12 @@ __noinline int request__record(struct process *process, struct open_call *call)
 		window__count(process->identity.id, size);
 	count__recorded(KIND_ALLOC);
 	return 0;
+}
+
+/* The same where a call more is not worth its instructions. */
+__noinline int request__record(struct process *process, struct open_call *call)
+{
+	return request__take(process, call);
 }
 
 /* A release that happened: by its kind, and out of the live figures if the block was known. */
@@ -236,7 +247,7 @@ __noinline int call__close(struct process *process, struct open_call *call)
 		return 0;
 	}
 	if (!(call->did & (DID_FAIL | DID_DOOM)))
-		return request__record(process, call);
+		return request__take(process, call);
 	if (call->did & DID_DOOM)
 		ADD(process->counters.failed, 1);
 	else
