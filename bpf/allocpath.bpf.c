@@ -26,6 +26,7 @@ const volatile struct rule_state command_rule = { .origin = RULE_PENDING }; /* s
 const volatile __u32 stacks = 0; /* 1: stacks can be taken */
 const volatile __u32 samples_stacks = 0; /* 1: of requests and kernel events they are */
 const volatile __u32 keeps_origins = 0; /* 1: sampled blocks are found by what is touched in them */
+const volatile __u32 kernel_frames = 0; /* 1: with those of the kernel, where it faults itself */
 const volatile __u32 max_frames = 127; /* of a stack */
 const volatile __u64 sample_bytes = 0; /* between sampled requests' bytes; 0: each is taken */
 const volatile __u32 budgeted = 0; /* 1: requests are looked at in windows only */
@@ -96,6 +97,7 @@ static const union {
 #include "mapping.bpf.h"
 #include "unwind_table.bpf.h"
 #include "unwind.bpf.h"
+#include "kernel_stack.bpf.h"
 #include "stack.bpf.h"
 #include "sample.bpf.h"
 #include "call_row.bpf.h"

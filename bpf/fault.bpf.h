@@ -381,18 +381,23 @@ static __always_inline void fault__look(struct open_fault *fault)
 	}
 }
 
-static __noinline int fault__sample(struct process *process, struct task *record, __u32 class,
-				    __u32 region)
+static __noinline int fault__sample(struct bpf_perf_event_data *ctx, struct process *process,
+				    struct task *record, __u32 class, __u32 region)
 {
 	__u64 bytes = class == FAULT_FIRST_TOUCH ? (__u64)record->fault.pages * page_size : 0;
 	__u32 origin = bytes && region != REGION_STACK ? touch__small_call(record) : 0;
+	__u32 begins = record->fault.kernel_mode ? STACK_AT_SYSCALL : STACK_AT_FAULT;
+	__u64 weight = sample__weight(SAMPLE_FAULT);
 
-	return sample__kernel_event(process->identity.id, SAMPLE_FAULT, bytes,
-				    record->fault.kernel_mode ? STACK_AT_SYSCALL : STACK_AT_FAULT,
-				    origin);
+	if (!weight)
+		return 0;
+	/* Who asked for memory is told without them. */
+	if (kernel_frames && record->fault.kernel_mode && !origin && kernel_stack__take(ctx))
+		begins = STACK_IN_KERNEL;
+	return sample__fault(process->identity.id, weight, bytes, begins, origin);
 }
 
-static __noinline int fault__end(__u32 major)
+static __noinline int fault__end(struct bpf_perf_event_data *ctx, __u32 major)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
 	struct mm_struct *mm = current->mm;
@@ -445,7 +450,7 @@ static __noinline int fault__end(__u32 major)
 			fault__first_touch(process, record, region);
 	}
 	if (samples_stacks)
-		fault__sample(process, record, class, region);
+		fault__sample(ctx, process, record, class, region);
 	if (class == FAULT_FILE_PRIVATE)
 		ADD(counters->file_private_bytes, (__u64)fault->pages * page_size);
 	if (class < NR_FAULT_CLASSES)
@@ -461,13 +466,13 @@ static __noinline int fault__end(__u32 major)
 SEC("perf_event")
 int fault_minor_end(struct bpf_perf_event_data *ctx)
 {
-	fault__end(0);
+	fault__end(ctx, 0);
 	return 0;
 }
 
 SEC("perf_event")
 int fault_major_end(struct bpf_perf_event_data *ctx)
 {
-	fault__end(1);
+	fault__end(ctx, 1);
 	return 0;
 }

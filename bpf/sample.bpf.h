@@ -178,8 +178,35 @@ __noinline __u64 sample__weight(__u32 kind)
 	return 1ULL << shift;
 }
 
-/* A kernel event of the current task. origin: ORIGIN_PACK of the request it is due to, or 0. */
-__noinline int sample__kernel_event(__u32 id, __u32 kind, __u64 bytes, __u32 begins, __u32 origin)
+/* What is due to a request: of packed, its ORIGIN_PACK. */
+static __always_inline void sample_key__set_origin(struct sample_key *key, __u32 packed)
+{
+	key->kind = SAMPLE_ORIGIN;
+	key->size_class = packed;
+	key->path = packed >> 16;
+	key->function = packed >> 24 & 0x7f;
+}
+
+/*
+ * The current task's fault, which stands for weight of them. origin: ORIGIN_PACK of the request it
+ * is due to, or 0.
+ */
+static __noinline int sample__fault(__u32 id, __u64 weight, __u64 bytes, __u32 begins, __u32 origin)
+{
+	struct sample_key key = {};
+
+	key.id = id;
+	key.kind = SAMPLE_FAULT;
+	key.stack = stack__take(begins);
+	sample__count(&key, weight * SAMPLE_COUNT_UNIT, weight * bytes);
+	if (!origin)
+		return 0;
+	sample_key__set_origin(&key, origin);
+	return sample__count(&key, weight * SAMPLE_COUNT_UNIT, weight * bytes);
+}
+
+/* A system call of the current task. */
+static __noinline int sample__call(__u32 id, __u32 kind, __u64 bytes)
 {
 	struct sample_key key = {};
 	__u64 weight = samples_stacks ? sample__weight(kind) : 0;
@@ -188,13 +215,6 @@ __noinline int sample__kernel_event(__u32 id, __u32 kind, __u64 bytes, __u32 beg
 		return 0;
 	key.id = id;
 	key.kind = kind;
-	key.stack = stack__take(begins);
-	sample__count(&key, weight * SAMPLE_COUNT_UNIT, weight * bytes);
-	if (!origin)
-		return 0;
-	key.kind = SAMPLE_ORIGIN;
-	key.size_class = origin;
-	key.path = origin >> 16;
-	key.function = origin >> 24 & 0x7f;
+	key.stack = stack__take(STACK_AT_SYSCALL);
 	return sample__count(&key, weight * SAMPLE_COUNT_UNIT, weight * bytes);
 }

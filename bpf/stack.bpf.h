@@ -78,6 +78,8 @@ __noinline __u32 stack__take(__u32 begins)
 
 claimed:
 	unwind__begin(unwind, begins);
+	if (kernel_frames && begins == STACK_IN_KERNEL)
+		kernel_stack__push(slot);
 	/* Stays this process's: it is deleted when the last thread exits. */
 	table = bpf_map_lookup_elem(&mappings, &tgid);
 	seq = table ? *(volatile __u32 *)&table->seq : 0;

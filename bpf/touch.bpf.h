@@ -33,10 +33,7 @@ static __noinline int touch__count(struct process *process, __u32 stack, __u32 p
 
 	key.id = process->identity.id;
 	key.stack = stack;
-	key.size_class = packed;
-	key.path = packed >> 16;
-	key.function = packed >> 24 & 0x7f;
-	key.kind = SAMPLE_ORIGIN;
+	sample_key__set_origin(&key, packed);
 	return origin__count(&key, size, bytes);
 }
 

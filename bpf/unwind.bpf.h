@@ -57,6 +57,7 @@ enum stack_begin {
 	STACK_AT_ENTRY, /* at a function's first instructions: the return address lies at sp */
 	STACK_AT_FAULT, /* at an instruction about to run */
 	STACK_AT_SYSCALL, /* behind the instruction */
+	STACK_IN_KERNEL, /* in kernel_stacks, and then behind the instruction */
 };
 
 struct return_instance___read {
@@ -399,7 +400,7 @@ static __always_inline void unwind__begin(struct unwind *unwind, __u32 begins)
 	unwind->uprobe_page = mm ? mm__uprobe_page(mm) : 0;
 	unwind->window_bytes = 0;
 	unwind->hash = HASH_SEED;
-	unwind->exact = begins != STACK_AT_SYSCALL;
+	unwind->exact = begins < STACK_AT_SYSCALL;
 	unwind->heuristic = 0;
 	unwind->begins = begins;
 	unwind->record.nr_frames = 0;

@@ -339,8 +339,7 @@ static __noinline int vm_call__sample(struct process *process, struct vm_call *v
 	case NR_BRK:
 		if (vm->arg[0] <= vm->old_brk)
 			return 0;
-		return sample__kernel_event(process->identity.id, SAMPLE_GROWN,
-					    vm->arg[0] - vm->old_brk, STACK_AT_SYSCALL, 0);
+		return sample__call(process->identity.id, SAMPLE_GROWN, vm->arg[0] - vm->old_brk);
 	case NR_MMAP:
 		mappings__follow(vm->result, vm->arg[1], vm->arg[2] & PROT_EXEC_BIT);
 		/* What mmap_anon_bytes counts. */
@@ -360,6 +359,5 @@ static __noinline int vm_call__sample(struct process *process, struct vm_call *v
 	}
 	if (!grown)
 		return 0;
-	return sample__kernel_event(process->identity.id, SAMPLE_MAPPED, grown, STACK_AT_SYSCALL,
-				    0);
+	return sample__call(process->identity.id, SAMPLE_MAPPED, grown);
 }

@@ -78,6 +78,9 @@
 /* Frames of a stack: the most that can be asked for. */
 #define MAX_STACK_FRAMES 511
 
+/* Frames of the kernel in a stack: as many as it gives by itself. 8 bytes each, a CPU. */
+#define MAX_KERNEL_FRAMES 127
+
 /* Stacks that differ. 80 bytes each here, and their frames on the user side. Full: no stack. */
 #define MAX_STACKS (1 << 17)
 

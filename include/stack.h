@@ -16,6 +16,7 @@
 #define UNWIND_ANONYMOUS 0 /* code of no file: JIT */
 #define UNWIND_VDSO 1
 #define UNWIND_FIRST_FILE 2
+#define UNWIND_KERNEL 0xfffe /* of frames alone: the kernel's own code */
 #define UNWIND_UNKNOWN_FILE 0xffff /* one that found no number */
 
 /*
@@ -81,6 +82,9 @@ struct code_question {
 	__u32 number; /* the answer; 0: none */
 	__u32 pad;
 };
+
+/* Kernel code lies in the upper half, whose upper bits are all set. */
+#define FRAME_KERNEL_ADDRESS(frame) (FRAME_OFFSET(frame) | ~0ULL << FRAME_OFFSET_BITS)
 
 /* Record of the ring of new stacks: this, then nr_frames frames, the innermost first. */
 struct stack_record {

@@ -8,6 +8,7 @@
 #include "flame.h"
 #include "flame_svg.h"
 #include "json.h"
+#include "kernel_symbols.h"
 #include "log.h"
 #include "output.h"
 #include "text.h"
@@ -27,6 +28,14 @@ enum flame_format flame__format_of(const char *path)
 	return FLAME_FOLDED;
 }
 
+/* The mark of the kernel's functions, by which flamegraph.pl colours them. */
+static const char *folded_mark(const struct flame_frame *frame)
+{
+	bool is_kernel = frame->object && !strcmp(frame->object, KERNEL_OBJECT);
+
+	return is_kernel && strcmp(frame->name, KERNEL_OBJECT) != 0 ? "_[k]" : "";
+}
+
 /* In a folded line ';' parts frames and a space the value, as flamegraph.pl reads it. */
 static void put_folded_name(FILE *out, const char *name)
 {
@@ -41,7 +50,10 @@ static void put_folded_stack(FILE *out, const struct flame_tree *tree, __u32 nod
 	for (__u32 at = node; at; at = tree->nodes[at].parent)
 		above[nr++] = at;
 	for (size_t i = nr; i > 0; i--) {
-		put_folded_name(out, flame_tree__frame_of(tree, above[i - 1])->name);
+		const struct flame_frame *frame = flame_tree__frame_of(tree, above[i - 1]);
+
+		put_folded_name(out, frame->name);
+		fputs(folded_mark(frame), out);
 		putc(i > 1 ? ';' : ' ', out);
 	}
 	fprintf(out, "%llu\n", tree->nodes[node].self);
@@ -124,7 +136,8 @@ static int write_svg(FILE *out, const struct flame_tree *tree, const struct prof
 		.is_bytes = flame_value__is_bytes(options->settings.by),
 		.min_width = options->min_width,
 	};
-	char title[256], subtitle[256], total[TEXT_CELL], time[TEXT_CELL], every[TEXT_CELL];
+	char title[256], subtitle[384], total[TEXT_CELL], time[TEXT_CELL], every[TEXT_CELL];
+	const char *known = "";
 	char sampled[128];
 	bool is_origins = flame_value__is_of_origin(options->settings.by);
 	bool is_kernels = options->settings.by > FLAME_COUNT && !is_origins;
@@ -133,6 +146,8 @@ static int write_svg(FILE *out, const struct flame_tree *tree, const struct prof
 		text__bytes(total, sizeof(total), tree->nodes[0].total);
 	else
 		text__count(total, sizeof(total), tree->nodes[0].total, false);
+	if (options->settings.by == FLAME_NEVER_TOUCHED)
+		known = "; known of own mappings and of the heap's top";
 	if (is_kernels)
 		snprintf(sampled, sizeof(sampled),
 			 "each event's stack, but of some where there are very many");
@@ -143,8 +158,8 @@ static int write_svg(FILE *out, const struct flame_tree *tree, const struct prof
 	else
 		snprintf(sampled, sizeof(sampled), "each request's stack");
 	snprintf(title, sizeof(title), "%s: %s", of, flame_value__title(options->settings.by));
-	snprintf(subtitle, sizeof(subtitle), "%s in %s; %s%s", total,
-		 text__seconds(time, sizeof(time), profile->duration_s), sampled,
+	snprintf(subtitle, sizeof(subtitle), "%s in %s; %s%s%s", total,
+		 text__seconds(time, sizeof(time), profile->duration_s), sampled, known,
 		 options->settings.reverse ? "; from the innermost function to its callers" : "");
 	picture.title = title;
 	picture.subtitle = subtitle;

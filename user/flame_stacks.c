@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "flame_stacks.h"
+#include "kernel_symbols.h"
 #include "profile_symbols.h"
 #include "report_stacks.h"
 #include "stack_origins.h"
@@ -231,10 +232,11 @@ static int build__push_code(struct flame_build *build, const struct profile_obje
 	return error;
 }
 
-/* Code of no file. What has no name is one frame however much of it there is. */
-static int build__push_jit(struct flame_build *build, const struct profile_frame *place)
+/* Code of no file, as "[jit]". What has no name is one frame however much of it there is. */
+static int build__push_fileless(struct flame_build *build, const struct profile_frame *place,
+				const char *object)
 {
-	struct flame_frame frame = { .name = JIT_FRAME, .object = JIT_FRAME };
+	struct flame_frame frame = { .name = object, .object = object };
 	struct frame_names names;
 	__u32 number;
 	int error;
@@ -247,7 +249,7 @@ static int build__push_jit(struct flame_build *build, const struct profile_frame
 		error = flame_tree__frame(build->tree, &frame, &number);
 	if (error)
 		return error;
-	if (!strcmp(frame.name, JIT_FRAME) && build->path.nr &&
+	if (frame.name == object && build->path.nr &&
 	    build->path.numbers[build->path.nr - 1] == number)
 		return 0;
 	return path__push(&build->path, number);
@@ -260,10 +262,12 @@ static int build__push_frame(struct flame_build *build, const struct profile_fra
 	const struct profile_object *object;
 
 	if (!frame->object || frame->object > profile->nr_objects)
-		return build__push_jit(build, frame);
+		return build__push_fileless(build, frame, JIT_FRAME);
 	object = &profile->objects[frame->object - 1];
 	if (profile_symbols__is_jit(profile, frame))
-		return build__push_jit(build, frame);
+		return build__push_fileless(build, frame, JIT_FRAME);
+	if (profile_symbols__is_kernel(profile, frame))
+		return build__push_fileless(build, frame, KERNEL_OBJECT);
 	return build__push_code(build, object, frame, folds);
 }
 

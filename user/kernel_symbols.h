@@ -5,6 +5,9 @@
 
 #include "text_symbols.h"
 
+/* What stands for its file. */
+#define KERNEL_OBJECT "[kernel]"
+
 #define KERNEL_SYMBOLS_PATH "/proc/kallsyms"
 
 /*

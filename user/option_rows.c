@@ -378,6 +378,10 @@ const struct option_row option_rows[] = {
 	  "(default 512K; with -- CMD 0, of each request)",
 	  .parse = parse_sample_bytes, .field = offsetof(struct options, sample_bytes),
 	  .views = HIST | RECORD | FLAME, .live = 1 },
+	{ "kernel-frames", 'k', NULL,
+	  "with stacks: of a fault that the kernel meets itself, as\n"
+	  "in read(2) into fresh memory, its own functions too",
+	  SWITCH(kernel_frames), .views = HIST | RECORD | FLAME, .live = 1 },
 	{ "max-frames", 0, "N", "of a stack, 1 to 511 (default 127)", .parse = parse_max_frames,
 	  .views = HIST | RECORD | FLAME, .live = 1 },
 
@@ -387,7 +391,15 @@ const struct option_row option_rows[] = {
 	  "bytes: asked for (default)      count:   requests\n"
 	  "brk:   the break grown by       mmap:    mapped\n"
 	  "faults                          touched: first touched",
-	  .parse = parse_by, .views = FLAME | DIFF },
+	  .parse = parse_by, .views = DIFF },
+	{ "by", 0, "VALUE",
+	  "bytes: asked for (default)      count:   requests\n"
+	  "brk:   the break grown by       mmap:    mapped\n"
+	  "faults                          touched: first touched\n"
+	  "touched-by-origin: first touched, by who asked for it\n"
+	  "never-touched: asked for and not touched, as far as that\n"
+	  "       is known: own mappings, and the heap's top",
+	  .parse = parse_by, .views = FLAME },
 	{ NULL, 'o', "FILE", "FILE.svg, .folded, .json or .pb.gz; else folded to stdout",
 	  .parse = parse_output, .views = FLAME },
 	{ NULL, 'o', "FILE", "as FILE.svg a picture; else the report goes to FILE",

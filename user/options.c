@@ -330,6 +330,17 @@ static int check_contradictions(const struct options *options)
 	if (options->depth == DEPTH_KERNEL && (options->min_size || options->max_size != ~0ULL))
 		return log__error(-1, "--min-size and --max-size choose requests, which "
 				      "--probes kernel does not see: use --probes entry");
+	if (options->kernel_frames &&
+	    (options->no_stacks || (options->view == VIEW_HIST && !options->top_stacks)))
+		return log__error(-1, "-k is for stacks: take some, with %s",
+				  options->no_stacks ? "--no-stacks left out" : "--stacks N");
+	if (options->kernel_frames && options->view == VIEW_FLAME &&
+	    flame_value__kind(options->flame.settings.by) != SAMPLE_FAULT &&
+	    flame__format_of(options->output) != FLAME_RECORDING)
+		return log__error(-1,
+				  "-k is for faults, and --by %s has none: use --by faults or "
+				  "touched",
+				  flame_value__name(options->flame.settings.by));
 	if (options->budget > 0 && options->depth == DEPTH_KERNEL)
 		return log__error(-1, "--budget bounds allocation probes, and --probes kernel has "
 				      "none: leave one of them out");

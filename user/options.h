@@ -59,6 +59,7 @@ struct options {
 	bool no_read; /* of VIEW_THRESHOLD: glibc's own parameters are not read */
 	bool no_stacks; /* of VIEW_RECORD */
 	bool takes_stacks, sample_bytes_given;
+	bool kernel_frames; /* of stacks: the kernel's too, of faults that it meets itself */
 	bool lines; /* of stacks: inlined functions, files and lines too */
 	bool per_second; /* of VIEW_DIFF: values over their recording's duration */
 	bool json;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel_symbols.h"
 #include "pprof_stacks.h"
 #include "profile_symbols.h"
 #include "report_stacks.h"
@@ -14,14 +15,28 @@
 #define OBJECT_SHIFT 32
 #define PAGE_MASK 4095ULL
 
-static bool object__is_file(const struct profile_object *object)
+static bool object__is_kernel(const struct profile_object *object)
 {
-	return object->path[0] == '/' || !strcmp(object->path, "[vdso]");
+	return !strcmp(object->path, KERNEL_OBJECT);
+}
+
+static bool object__is_mapped(const struct profile_object *object)
+{
+	return object->path[0] == '/' || !strcmp(object->path, "[vdso]") ||
+	       object__is_kernel(object);
+}
+
+/* Of all its code: the kernel's has addresses already. */
+static __u64 object__bias(const struct profile *profile, __u32 object)
+{
+	if (object__is_kernel(&profile->objects[object - 1]))
+		return 0;
+	return (__u64)object << OBJECT_SHIFT;
 }
 
 /* What is known of an object from all its frames. */
 struct extent {
-	__u64 end;
+	__u64 start, end;
 	bool named;
 };
 
@@ -38,9 +53,11 @@ static int measure(struct pprof_stacks *stacks, struct extent *extents)
 		int error;
 
 		if (!frame->object || frame->object > profile->nr_objects ||
-		    !object__is_file(&profile->objects[frame->object - 1]))
+		    !object__is_mapped(&profile->objects[frame->object - 1]))
 			continue;
 		extent = &extents[frame->object - 1];
+		if (!extent->end || frame->offset < extent->start)
+			extent->start = frame->offset;
 		if (frame->offset >= extent->end)
 			extent->end = frame->offset + 1;
 		error = profile_symbols__find(stacks->symbols, profile, &any, frame, &names);
@@ -63,7 +80,7 @@ int pprof_stacks__open(struct pprof_stacks *stacks, struct pprof *pprof,
 	for (size_t i = 0; !error && i < profile->nr_objects; i++) {
 		const struct profile_object *object = &profile->objects[i];
 		struct profile_mapping mapping = {
-			.start = (__u64)(i + 1) << OBJECT_SHIFT,
+			.start = object__bias(profile, (__u32)i + 1),
 			.path = object->path,
 			.build_id = object->build_id,
 		};
@@ -71,6 +88,8 @@ int pprof_stacks__open(struct pprof_stacks *stacks, struct pprof *pprof,
 		if (!extents[i].end)
 			continue;
 		mapping.limit = mapping.start + ((extents[i].end + PAGE_MASK) & ~PAGE_MASK);
+		if (object__is_kernel(object))
+			mapping.start = extents[i].start & ~PAGE_MASK;
 		stacks->mappings[i] = pprof__mapping(pprof, &mapping, extents[i].named);
 	}
 	free(extents);
@@ -123,7 +142,7 @@ static __u64 find_location(struct pprof_stacks *stacks, const struct profile_pro
 	if (frame->object && frame->object <= stacks->profile->nr_objects)
 		mapping = stacks->mappings[frame->object - 1];
 	if (mapping)
-		address += (__u64)frame->object << OBJECT_SHIFT;
+		address += object__bias(stacks->profile, frame->object);
 	else
 		wanted.process = process->id;
 	if (2 * stacks->nr_places >= stacks->room && grow(stacks)) {

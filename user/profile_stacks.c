@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel_symbols.h"
 #include "profile_samples.h"
 #include "profile_stacks.h"
 
@@ -59,7 +60,7 @@ struct renaming {
 	struct profile *profile;
 	__u32 *stacks;
 	__u32 *objects; /* by number of the file of code */
-	__u32 jit;
+	__u32 jit, kernel;
 	size_t frame_room, stack_room;
 };
 
@@ -100,6 +101,18 @@ static __u32 renaming__find_object(const struct renaming *renaming, const struct
 	return 0;
 }
 
+static __u32 renaming__kernel(struct renaming *renaming)
+{
+	char *build_id;
+
+	if (renaming->kernel)
+		return renaming->kernel;
+	build_id = kernel_symbols__build_id();
+	renaming->kernel = renaming__add_object(renaming, KERNEL_OBJECT, build_id, 0);
+	free(build_id);
+	return renaming->kernel;
+}
+
 /* 0: no memory. */
 static __u32 renaming__object(struct renaming *renaming, __u32 number)
 {
@@ -111,6 +124,8 @@ static __u32 renaming__object(struct renaming *renaming, __u32 number)
 			renaming->jit = renaming__add_object(renaming, "[jit]", NULL, 0);
 		return renaming->jit;
 	}
+	if (number == UNWIND_KERNEL)
+		return renaming__kernel(renaming);
 	if (number >= MAX_UNWIND_FILES)
 		number = 0; /* of those that found no number */
 	if (renaming->objects[number])
@@ -180,12 +195,14 @@ static int renaming__stack(struct renaming *renaming, __u32 *number)
 	};
 	for (__u32 i = 0; i < stored->nr_frames; i++) {
 		__u64 frame = store->frames[stored->first_frame + i];
-		__u32 object = renaming__object(renaming, FRAME_FILE(frame));
+		__u32 file = FRAME_FILE(frame), object = renaming__object(renaming, file);
 
 		if (!object)
 			return -ENOMEM;
-		profile->frames[profile->nr_frames++] =
-			(struct profile_frame){ object, FRAME_OFFSET(frame) };
+		profile->frames[profile->nr_frames++] = (struct profile_frame){
+			object,
+			file == UNWIND_KERNEL ? FRAME_KERNEL_ADDRESS(frame) : FRAME_OFFSET(frame),
+		};
 	}
 	renaming->stacks[*number] = (__u32)++profile->nr_stacks;
 	*number = (__u32)profile->nr_stacks;

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kernel_symbols.h"
+
 /* NULL: the frame is of no file that is known. */
 static const struct profile_object *find_object(const struct profile *profile,
 						const struct profile_frame *frame)
@@ -14,6 +16,13 @@ static const struct profile_object *find_object(const struct profile *profile,
 	if (!frame->object || frame->object > profile->nr_objects)
 		return NULL;
 	return &profile->objects[frame->object - 1];
+}
+
+bool profile_symbols__is_kernel(const struct profile *profile, const struct profile_frame *frame)
+{
+	const struct profile_object *object = find_object(profile, frame);
+
+	return object && !strcmp(object->path, KERNEL_OBJECT);
 }
 
 bool profile_symbols__is_jit(const struct profile *profile, const struct profile_frame *frame)
@@ -92,7 +101,7 @@ void profile_symbols__place(const struct profile *profile, const struct profile_
 	}
 	symbols__nameless(&nameless, frame->offset, text, size);
 	length = strlen(text);
-	if (object->build_id)
+	if (object->build_id && !profile_symbols__is_kernel(profile, frame))
 		snprintf(text + length, size - length, " [%.12s]", object->build_id);
 }
 

@@ -13,6 +13,8 @@ struct frame_names {
 
 /* Is it code of no file, each process's own? */
 bool profile_symbols__is_jit(const struct profile *profile, const struct profile_frame *frame);
+/* Is it the kernel's own? */
+bool profile_symbols__is_kernel(const struct profile *profile, const struct profile_frame *frame);
 
 /*
  * The names of a frame of a process's stack; symbols NULL: none are looked for. What a recording

@@ -41,6 +41,7 @@ void session__set_stack_switches(struct allocpath_bpf *skeleton, const struct op
 	/* A threshold's moves alone need no more. */
 	skeleton->rodata->samples_stacks = options->takes_stacks && options->view != VIEW_THRESHOLD;
 	skeleton->rodata->keeps_origins = session__keeps_origins(options);
+	skeleton->rodata->kernel_frames = options->kernel_frames;
 	skeleton->rodata->max_frames = options->max_frames;
 	skeleton->rodata->sample_bytes = options->sample_bytes;
 }

@@ -11,12 +11,12 @@
 #include "debug_file.h"
 #include "demangle.h"
 #include "kernel_symbols.h"
+#include "log.h"
 #include "symbol_maps.h"
 #include "symbol_objects.h"
 #include "symbol_results.h"
 
 #define MAX_DEMANGLED 4096
-#define KERNEL "[kernel]"
 
 struct symbols {
 	struct symbols_options options;
@@ -182,12 +182,19 @@ static int find_in_kernel(struct symbols *symbols, const struct symbol_object *w
 			  __u64 address, struct finding *finding)
 {
 	const char *name;
+	int err;
 
 	if (!symbols->kernel_read) {
 		symbols->kernel_read = true;
 		symbols->kernel_build_id = kernel_symbols__build_id();
-		if (kernel_symbols__read(KERNEL_SYMBOLS_PATH, &symbols->kernel) == -ENOMEM)
-			return -ENOMEM;
+		err = kernel_symbols__read(KERNEL_SYMBOLS_PATH, &symbols->kernel);
+		if (err == -ENOMEM)
+			return err;
+		if (err)
+			log__warning("functions of the kernel have no names: %s",
+				     err == -EACCES ? "it hides them (kernel.kptr_restrict, "
+						      "CAP_SYSLOG)" :
+						      strerror(-err));
 	}
 	if (wanted->build_id &&
 	    (!symbols->kernel_build_id || strcasecmp(wanted->build_id, symbols->kernel_build_id)))
@@ -250,7 +257,7 @@ int symbols__frames(struct symbols *symbols, const struct symbol_object *wanted,
 		return -ENOMEM;
 	if (is_known(symbols, number, offset, frames, nr_frames))
 		return 0;
-	if (wanted->path && !strcmp(wanted->path, KERNEL))
+	if (wanted->path && !strcmp(wanted->path, KERNEL_OBJECT))
 		err = find_in_kernel(symbols, wanted, offset, &finding);
 	else
 		err = find_in_file(symbols, number, wanted, offset, &finding);
@@ -312,6 +319,11 @@ void symbols__nameless(const struct symbol_object *object, __u64 offset, char *t
 	const char *path = object->path && *object->path ? object->path : "[unknown]";
 	const char *slash = path[0] == '/' ? strrchr(path, '/') : NULL;
 
+	/* Where it lies is what the kernel hides. */
+	if (!strcmp(path, KERNEL_OBJECT)) {
+		snprintf(text, size, "%s", path);
+		return;
+	}
 	snprintf(text, size, "%s+0x%llx", slash ? slash + 1 : path, (unsigned long long)offset);
 }
 

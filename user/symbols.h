@@ -88,7 +88,10 @@ void symbols__keep_map(struct symbols *symbols, pid_t pid);
 int symbols__jit_frames(struct symbols *symbols, pid_t pid, __u64 address,
 			const struct symbol_frame **frames, size_t *nr_frames);
 
-/* "name (file:line)" is the caller's business; this is "libc.so.6+0x98930" of a nameless one. */
+/*
+ * "name (file:line)" is the caller's business; this is "libc.so.6+0x98930" of a nameless one, and
+ * "[kernel]" of all those in the kernel.
+ */
 void symbols__nameless(const struct symbol_object *object, __u64 offset, char *text, size_t size);
 
 /*

@@ -14,7 +14,7 @@ VARIANTS = {
     "stacks of the host": ["hist", "--stacks", "5", "-d", "1s", "-v"],
     "all of a command": ["hist", "--stacks", "5", "--probes", "full", "-v", "--", "sleep", "1"],
     "recording of the host": ["record", "-d", "1s"],
-    "recording of a command": ["record", "--probes", "full", "--", "sleep", "1"],
+    "recording of a command": ["record", "--probes", "full", "-k", "--", "sleep", "1"],
     "recording within a budget": ["record", "--budget", "5", "-n", "sleep", "-d", "1s"],
     "thresholds of the host": ["threshold", "-d", "1s"],
     "thresholds of a command": ["threshold", "--", "sleep", "1"],

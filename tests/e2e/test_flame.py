@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import xml.etree.ElementTree
+from contextlib import contextmanager
 
 import harness
 from harness import Failure, Skip, each, fail_if, need, parse_truths, program, test
@@ -193,6 +194,67 @@ def origins_need_depth_full(context):
     fail_if(wrong)
 
 
+READ_BYTES = 16 * MIB  # of tests/programs/faults.c read_into, into fresh memory
+
+
+@contextmanager
+def _hidden_addresses(hidden):
+    """The kernel's addresses are nobody's to see."""
+    path = "/proc/sys/kernel/kptr_restrict"
+    if not hidden:
+        yield
+        return
+    with open(path, encoding="ascii") as file:
+        before = file.read()
+    try:
+        with open(path, "w", encoding="ascii") as file:
+            file.write("2")
+        yield
+    finally:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(before)
+
+
+@each({"live": ("k.folded", False), "recorded": ("k.pb.gz", False), "hidden": ("k.folded", True)})
+def kernel_frames(context, row):
+    """Of a fault in read(2) the kernel's functions stand above those of the program, with -k."""
+    name, hidden = row
+    command = [program("faults"), "read_into", "/dev/null"]
+    with _hidden_addresses(hidden):
+        path, said = _flame(context, name, command, "-k", "--by", "touched", "--probes", "kernel")
+    if name.endswith(".gz"):
+        recording, path = path, context.file("read.folded")
+        subprocess.run([harness.ALLOCPATH, "flame", "-i", recording, "--by", "touched", "-o", path],
+                       check=True, timeout=60)
+    wanted = ["[kernel]"] if hidden else ["ksys_read_[k]", "vfs_read_[k]"]
+    wrong, found = [], 0
+    for stack, value in _folded(path):
+        kernel = [frame for frame in stack if frame.endswith("_[k]") or frame == "[kernel]"]
+        if kernel and stack[-len(kernel):] != kernel:
+            wrong.append(f"the kernel is not innermost in {';'.join(stack)}")
+        at = len(stack) - len(kernel)
+        if "read_into" not in stack[:at]:
+            continue
+        if stack[at - 1].lstrip("_").removeprefix("libc_") == "read":
+            found += value
+            wrong += [f"no {frame} in {';'.join(stack)}" for frame in wanted if frame not in kernel]
+    # Where there are very many a second some stand for others.
+    if not 0.9 * READ_BYTES < found < 1.1 * READ_BYTES:
+        wrong.append(f"{found} bytes first touched in read(2), it was given {READ_BYTES}")
+    told = said.count("kptr_restrict")
+    if told != hidden:
+        wrong.append(f"that names are hidden is said {told} times")
+    fail_if(wrong)
+
+
+@test
+def kernel_frames_are_asked_for(context):
+    path, _ = _flame(context, "plain.folded", [program("faults"), "read_into", "/dev/null"],
+                     "--by", "touched", "--probes", "kernel")
+    with open(path, encoding="utf-8") as file:
+        fail_if(["frames of the kernel without -k"] if "[k" in file.read() else [])
+
+
 @test
 def names_and_leaves(context):
     """Functions by name from the root on; the allocator's own are folded away unless asked for."""
@@ -258,6 +320,7 @@ def picture_of_each_process(context):
 @each({
     "by": (["--by", "size", "--", "true"], 2, "no such value"),
     "by_at_kernel": (["--probes", "kernel", "--", "true"], 2, "does not see"),
+    "kernel_frames": (["-k", "--", "true"], 2, "has none"),
     "width": (["--min-width", "wide", "--", "true"], 2, "not a share"),
     "directory": (["-o", "/dev/null", "--per-process", "/proc/x", "--", "true"], 125, "directory"),
 })
