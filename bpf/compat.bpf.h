@@ -22,6 +22,7 @@
 #define NR_VFORK 58
 #define NR_CLONE3 435
 
+#define SYSCALL_FUNCTION(name) "__x64_sys_" name
 #define SYSCALL_NUMBER(regs) ((long)(regs)->orig_ax)
 #define SYSCALL_ARG(regs, n) SYSCALL_ARG_##n(regs)
 #define SYSCALL_ARG_1(regs) ((regs)->di)
@@ -72,6 +73,7 @@ static __always_inline bool syscall__is_compat(struct task_struct *task)
 #define NR_VFORK -2
 #define NR_CLONE3 435
 
+#define SYSCALL_FUNCTION(name) "__arm64_sys_" name
 #define SYSCALL_NUMBER(regs) ((long)(regs)->syscallno)
 #define SYSCALL_ARG(regs, n) SYSCALL_ARG_##n(regs)
 #define SYSCALL_ARG_1(regs) ((regs)->orig_x0)

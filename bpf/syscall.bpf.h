@@ -2,6 +2,9 @@
 /*
  * The programs on system calls. Entry keeps what the exit cannot know any more; the exit knows the
  * result, and has it counted, charged and sampled.
+ *
+ * Where the kernel has trampolines they stand on the six calls themselves, and other calls cost
+ * nothing. Elsewhere they are on the tracepoints of all calls, and pass over the others.
  */
 static __always_inline bool syscall__is_memory(long nr)
 {
@@ -9,15 +12,11 @@ static __always_inline bool syscall__is_memory(long nr)
 	       nr == NR_MPROTECT || nr == NR_MADVISE;
 }
 
-SEC("tp_btf/sys_enter")
-int BPF_PROG(syscall_enter, struct pt_regs *regs, long nr)
+static __always_inline int syscall__begin(struct pt_regs *regs, long nr)
 {
 	struct task_struct *current;
 	struct task *record;
 
-	if (!syscall__is_memory(nr) && nr != NR_CLONE && nr != NR_FORK && nr != NR_VFORK &&
-	    nr != NR_CLONE3)
-		return 0;
 	if (!active)
 		return 0;
 	current = bpf_get_current_task_btf();
@@ -42,6 +41,15 @@ int BPF_PROG(syscall_enter, struct pt_regs *regs, long nr)
 		range__take(record, process__of(record), SYSCALL_ARG(regs, 1),
 			    SYSCALL_ARG(regs, 2));
 	return 0;
+}
+
+SEC("?tp_btf/sys_enter")
+int BPF_PROG(syscall_enter, struct pt_regs *regs, long nr)
+{
+	if (!syscall__is_memory(nr) && nr != NR_CLONE && nr != NR_FORK && nr != NR_VFORK &&
+	    nr != NR_CLONE3)
+		return 0;
+	return syscall__begin(regs, nr);
 }
 
 static __always_inline bool result__is_error(long result)
@@ -105,8 +113,7 @@ static __noinline int syscall__make_up(struct task *record, struct process *proc
 	return 0;
 }
 
-SEC("tp_btf/sys_exit")
-int BPF_PROG(syscall_exit, struct pt_regs *regs, long result)
+static __always_inline int syscall__end(struct pt_regs *regs, long result)
 {
 	struct task_struct *current;
 	struct process *process;
@@ -169,6 +176,46 @@ int BPF_PROG(syscall_exit, struct pt_regs *regs, long result)
 	if (stacks && !vm.failed)
 		vm_call__sample(process, &vm);
 	count__recorded(KIND_SYSCALL);
+	return 0;
+}
+
+SEC("?tp_btf/sys_exit")
+int BPF_PROG(syscall_exit, struct pt_regs *regs, long result)
+{
+	return syscall__end(regs, result);
+}
+
+/*
+ * On the calls themselves. A program on a function is loaded for that function alone, and what jumps
+ * to it has to be on one of the same prototype. BTF has two for these six, which differ in the name
+ * of their parameter: so there are two of each, and the user side makes the programs that jump here.
+ */
+#define CALL_BODIES(name)                                                                          \
+	SEC("?fentry/" SYSCALL_FUNCTION("brk"))                                                    \
+	int BPF_PROG(call_begin_##name, struct pt_regs *regs)                                      \
+	{                                                                                          \
+		return syscall__begin(regs, SYSCALL_NUMBER(regs));                                 \
+	}                                                                                          \
+	SEC("?fexit/" SYSCALL_FUNCTION("brk"))                                                     \
+	int BPF_PROG(call_end_##name, struct pt_regs *regs, long result)                           \
+	{                                                                                          \
+		return syscall__end(regs, result);                                                 \
+	}
+
+CALL_BODIES(first)
+CALL_BODIES(second)
+
+/* What the kernel allocates for a child is none of the parent's faults. */
+SEC("?fentry/kernel_clone")
+int clone_begin(void *ctx)
+{
+	struct task *record;
+
+	if (!active)
+		return 0;
+	record = task__record(bpf_get_current_task_btf());
+	if (record)
+		record->fault.allocated = 0;
 	return 0;
 }
 

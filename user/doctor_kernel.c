@@ -20,6 +20,12 @@
 
 #define NR_UPROBE 336 /* of x86-64, from 6.18 on */
 
+#if defined(__x86_64__)
+#define A_SYSCALL_FUNCTION "__x64_sys_brk"
+#else
+#define A_SYSCALL_FUNCTION "__arm64_sys_brk"
+#endif
+
 #define RIGHTS_MEND "run as root, or with CAP_BPF and CAP_PERFMON"
 
 static const char *mend_of(int error)
@@ -252,6 +258,12 @@ void doctor__try_kernel(struct doctor *doctor)
 	look_at_types(doctor);
 	find_by_fd(doctor, "tp_btf", tracing__try("sched_process_exec", BPF_TRACE_RAW_TP),
 		   "nothing can be measured");
+	finding =
+		find_by_fd(doctor, "trampolines", tracing__try(A_SYSCALL_FUNCTION, BPF_TRACE_FEXIT),
+			   "none for the counts: each system call of each task passes a tracepoint "
+			   "while allocpath runs");
+	if (finding->state == FINDING_NO)
+		finding->mend = "a kernel that takes fexit programs (5.5, on arm64 6.0, and later)";
 	find_by_fd(doctor, "perf_event", try_perf_event(), "nothing can be measured");
 	find_by_fd(doctor, "iter", try_iterator(), "nothing can be measured");
 	try_programs(doctor);

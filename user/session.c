@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/perf_event.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -17,6 +14,7 @@
 #include "options.h"
 #include "rule_settings.h"
 #include "session.h"
+#include "session_attach.h"
 #include "session_bounds.h"
 #include "session_stacks.h"
 
@@ -33,20 +31,6 @@ static int session__print(enum libbpf_print_level level, const char *format, va_
 	if (level == LIBBPF_DEBUG || !log__is_verbose())
 		return 0;
 	return vfprintf(stderr, format, arguments);
-}
-
-static bool kernel__has_tracepoint(const char *name)
-{
-	struct btf *btf = btf__load_vmlinux_btf();
-	char type[128];
-	int id;
-
-	if (!btf)
-		return false;
-	snprintf(type, sizeof(type), "btf_trace_%s", name);
-	id = btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF);
-	btf__free(btf);
-	return id > 0;
 }
 
 static void session__set_switches(struct session *session, const struct options *options)
@@ -76,10 +60,7 @@ static void session__set_switches(struct session *session, const struct options 
 		snprintf((char *)skeleton->rodata->target_comm, MAX_COMM, "%s", options->comm);
 	session__bound_maps(skeleton->obj, options);
 	session__set_stack_switches(skeleton, options);
-	session->faults_by_software = !kernel__has_tracepoint("page_fault_user");
-	bpf_program__set_autoload(skeleton->progs.fault_user, !session->faults_by_software);
-	bpf_program__set_autoload(skeleton->progs.fault_kernel, !session->faults_by_software);
-	bpf_program__set_autoload(skeleton->progs.fault_software, session->faults_by_software);
+	session__choose_events(session);
 }
 
 /*
@@ -216,65 +197,6 @@ int session__open(struct session *session, const struct options *options)
 	return 0;
 }
 
-static int session__add_link(struct session *session, struct bpf_link *link)
-{
-	struct bpf_link **links;
-
-	if (!link)
-		return -errno;
-	links = realloc(session->links, (session->nr_links + 1) * sizeof(struct bpf_link *));
-	if (!links) {
-		bpf_link__destroy(link);
-		return -ENOMEM;
-	}
-	session->links = links;
-	session->links[session->nr_links++] = link;
-	return 0;
-}
-
-static int software_event__open(__u64 config, int cpu)
-{
-	struct perf_event_attr attributes = {
-		.type = PERF_TYPE_SOFTWARE,
-		.size = sizeof(attributes),
-		.config = config,
-		.sample_period = 1,
-		.sample_type = PERF_SAMPLE_ADDR,
-	};
-	long fd;
-
-	fd = syscall(SYS_perf_event_open, &attributes, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-	return fd < 0 ? -errno : (int)fd;
-}
-
-/* One event per CPU. A CPU that is offline is passed over. */
-static int session__attach_software(struct session *session, struct bpf_program *program,
-				    __u64 config)
-{
-	int nr_cpus = libbpf_num_possible_cpus();
-
-	for (int cpu = 0; cpu < nr_cpus; cpu++) {
-		struct bpf_link *link;
-		int error, fd;
-
-		fd = software_event__open(config, cpu);
-		if (fd == -ENODEV)
-			continue;
-		if (fd < 0)
-			return fd;
-		link = bpf_program__attach_perf_event(program, fd);
-		if (!link) {
-			error = -errno;
-			close(fd);
-			return error;
-		}
-		error = session__add_link(session, link);
-		if (error)
-			return error;
-	}
-	return 0;
-}
-
 /* Runs an iterator program over all tasks. */
 int session__iterate(struct bpf_program *program)
 {
@@ -295,44 +217,6 @@ int session__iterate(struct bpf_program *program)
 	}
 	bpf_link__destroy(link);
 	return error;
-}
-
-int session__attach(struct session *session)
-{
-	struct allocpath_bpf *skeleton = session->skeleton;
-	struct bpf_program *programs[] = {
-		/* Ends before begins, so that no begin is left without its end. */
-		skeleton->progs.page_allocated, skeleton->progs.rss_changed,
-		skeleton->progs.process_exec,	skeleton->progs.process_exit,
-		skeleton->progs.process_fork,	skeleton->progs.syscall_exit,
-		skeleton->progs.syscall_enter,
-	};
-	int error;
-
-	error = session__attach_software(session, skeleton->progs.fault_minor_end,
-					 PERF_COUNT_SW_PAGE_FAULTS_MIN);
-	if (!error)
-		error = session__attach_software(session, skeleton->progs.fault_major_end,
-						 PERF_COUNT_SW_PAGE_FAULTS_MAJ);
-	for (size_t i = 0; !error && i < sizeof(programs) / sizeof(programs[0]); i++)
-		error = session__add_link(session, bpf_program__attach(programs[i]));
-	if (!error && session->faults_by_software) {
-		error = session__attach_software(session, skeleton->progs.fault_software,
-						 PERF_COUNT_SW_PAGE_FAULTS);
-	} else if (!error) {
-		error = session__add_link(session, bpf_program__attach(skeleton->progs.fault_user));
-		if (!error)
-			error = session__add_link(
-				session, bpf_program__attach(skeleton->progs.fault_kernel));
-	}
-	if (error)
-		return log__error(error, "the kernel's tracepoints cannot be attached: %s",
-				  strerror(-error));
-	error = session__iterate(skeleton->progs.make_records);
-	if (error)
-		return log__error(error, "the kernel's tasks cannot be walked: %s",
-				  strerror(-error));
-	return 0;
 }
 
 void session__start(struct session *session)
@@ -363,14 +247,6 @@ void session__close_window(struct session *session)
 int session__close_calls(struct session *session)
 {
 	return session__iterate(session->skeleton->progs.close_window);
-}
-
-static void session__detach(struct session *session)
-{
-	while (session->nr_links)
-		bpf_link__destroy(session->links[--session->nr_links]);
-	free(session->links);
-	session->links = NULL;
 }
 
 int session__finish(struct session *session)
@@ -481,7 +357,7 @@ __u64 session__skipped(const struct session *session)
 	struct bpf_prog_info sum;
 
 	session__sum(session, &sum);
-	return sum.recursion_misses;
+	return sum.recursion_misses + call_programs__skipped(&session->calls);
 }
 
 void session__close(struct session *session)

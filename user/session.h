@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "call_programs.h"
 #include "contract.h"
 #include "uprobe.h"
 
@@ -28,6 +29,8 @@ struct session {
 	int stats_fd; /* keeps the kernel's BPF run time statistics on, or -1 */
 	bool keeps_callers; /* while recording */
 	bool follows_rule; /* for threshold and recordings */
+	struct call_programs calls;
+	bool calls_by_function; /* trampolines on the calls, not tracepoints of all calls */
 	bool faults_by_software; /* no exceptions tracepoints: no error code of faults */
 };
 

@@ -17,4 +17,7 @@ int tracing__load_trial(const char *target, enum bpf_attach_type type);
  */
 int tracing__try(const char *target, enum bpf_attach_type type);
 
+/* The same of the function or tracepoint with this number in the kernel's BTF. */
+int tracing__try_id(__u32 id, enum bpf_attach_type type);
+
 #endif

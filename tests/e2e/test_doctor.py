@@ -14,6 +14,7 @@ import harness
 import leftovers
 from harness import Failure, Report, Skip, each, fail_if, need, parse_truths, program, test
 
+ATTACHED_TO_EXIT = 25  # BPF_TRACE_FEXIT
 LEAST = ("cap_bpf", "cap_perfmon")
 
 
@@ -148,6 +149,22 @@ def sites(context):
             if said.get(row["name"]) != (row["offset"], row["site"], row["kind"]):
                 found.append(f"{row}, but doctor: {said.get(row['name'])}")
     fail_if(found)
+
+
+@test
+def trampolines(context):
+    """Where there are some, hist stands on six system calls by them; else on a tracepoint."""
+    state = _doctor(context)["by_name"]["trampolines"]["state"]
+    tool = context.start_tool("--probes", "kernel", "-a")
+    exits = 0
+    for name in os.listdir(f"/proc/{tool.pid}/fdinfo"):
+        with open(f"/proc/{tool.pid}/fdinfo/{name}", encoding="utf-8") as file:
+            words = file.read().split()
+        if "link_type:" in words and "attach_type:" in words:
+            exits += words[words.index("attach_type:") + 1] == str(ATTACHED_TO_EXIT)
+    context.end_tool(tool, "kernel")
+    if exits != (6 if state == "yes" else 0):
+        raise Failure(f"trampolines: {state}, but hist has {exits} on exits of functions")
 
 
 @test
