@@ -216,3 +216,39 @@ static __always_inline struct file *descriptor__file(__u32 fd)
 	bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + fd);
 	return file;
 }
+
+struct ns_common___read {
+	unsigned int inum;
+} __attribute__((preserve_access_index));
+
+struct mnt_namespace___read {
+	struct ns_common___read ns;
+} __attribute__((preserve_access_index));
+
+struct nsproxy___read {
+	struct mnt_namespace___read *mnt_ns;
+} __attribute__((preserve_access_index));
+
+struct cred___read {
+	kuid_t euid;
+} __attribute__((preserve_access_index));
+
+struct task_struct___read {
+	struct nsproxy___read *nsproxy;
+	const struct cred___read *cred;
+} __attribute__((preserve_access_index));
+
+/* Number of the mount namespace that the current task is in, as /proc/PID/ns/mnt has it. */
+static __always_inline __u32 current__mount_namespace(void)
+{
+	struct task_struct___read *current = (void *)bpf_get_current_task_btf();
+
+	return BPF_CORE_READ(current, nsproxy, mnt_ns, ns.inum);
+}
+
+static __always_inline __u32 current__effective_user(void)
+{
+	struct task_struct___read *current = (void *)bpf_get_current_task_btf();
+
+	return BPF_CORE_READ(current, cred, euid.val);
+}

@@ -211,11 +211,44 @@ claimed:
 	if (table->mm != change->mm) {
 		table->mm = change->mm;
 		table->nr = 0;
+		table->tells_jit = 0;
 	}
 	mappings__find_range(table, change);
 	mappings__replace(table, change);
 	__sync_fetch_and_add(&table->seq, 1);
 	__sync_lock_test_and_set(&table->busy, 0);
+	return 0;
+}
+
+/*
+ * The user side opens the process's perf map, now or, by what it is told here, when the process has
+ * ended. At the start it is told nothing more: that process runs still.
+ */
+__noinline int mappings__tell_jit(__u32 tgid)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	struct mappings *table = bpf_map_lookup_elem(&mappings, &tgid);
+	bool is_own = (__u32)current->tgid == tgid;
+	struct event *event;
+
+	if (!table || table->tells_jit)
+		return 0;
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (!event) {
+		count__loss(LOSS_RING_FULL);
+		return 0;
+	}
+	table->tells_jit = 1;
+	event->type = EVENT_JIT;
+	event->id = 0;
+	event->slot = 0;
+	event->tgid = tgid;
+	event->parent_id = is_own ? current__effective_user() : 0;
+	event->pad = 0;
+	event->address = is_own ? BPF_CORE_READ(current, group_leader, start_boottime) : 0;
+	event->end = is_own ? current__mount_namespace() : 0;
+	event->filename[0] = 0;
+	bpf_ringbuf_submit(event, 0);
 	return 0;
 }
 
@@ -237,7 +270,8 @@ __noinline int mapping__add(struct mapping_found *found, __u32 tgid, __u64 mm)
 	} else if ((__u64)BPF_CORE_READ((struct mm_struct *)mm, context.vdso) == found->start) {
 		change.file = UNWIND_VDSO;
 	}
-	return mappings__change(&change);
+	mappings__change(&change);
+	return change.file == UNWIND_ANONYMOUS ? mappings__tell_jit(tgid) : 0;
 }
 
 /* The current task's at an address: the end of the mapping that holds it, 0: none does. */
@@ -335,6 +369,7 @@ static __noinline int mappings__fork(struct task_struct *parent, struct task_str
 			return 0;
 		copy->seq = 0;
 		copy->busy = 0;
+		copy->tells_jit = 0;
 		copy->mm = (__u64)child->mm;
 		return 0;
 	}

@@ -449,6 +449,7 @@ enum event_type {
 	EVENT_32BIT, /* a process that would be measured, but for its 32 bits; has no number */
 	EVENT_MOVE, /* struct rule_event: a threshold was moved */
 	EVENT_JUDGED, /* struct rule_event: a request that was judged, one of weight */
+	EVENT_JIT, /* a process has code of no file; told once a program, and of whose it is */
 };
 
 struct event {
@@ -456,10 +457,10 @@ struct event {
 	__u32 id;
 	__u32 slot;
 	__u32 tgid;
-	__u32 parent_id;
+	__u32 parent_id; /* EVENT_JIT: effective user */
 	__u32 pad;
-	__u64 address; /* EVENT_FILE: start of the mapping */
-	__u64 end;
+	__u64 address; /* EVENT_FILE: start of the mapping. EVENT_JIT: start_ns, 0: ask /proc */
+	__u64 end; /* EVENT_JIT: number of its mount namespace */
 	char filename[MAX_FILENAME]; /* EVENT_EXEC, and EVENT_32BIT at an exec */
 };
 

@@ -39,7 +39,7 @@ struct mappings {
 	__u32 seq; /* odd while they are written */
 	__u32 busy; /* 1: someone is writing */
 	__u32 nr;
-	__u32 pad;
+	__u32 tells_jit; /* 1: that there is code of no file has been told */
 	struct mapping mapping[MAX_MAPPINGS];
 };
 

@@ -85,6 +85,10 @@ static int collector__on_event(void *context, void *data, size_t size)
 		unwinder__learn(&collector->unwinder, event);
 		return 0;
 	}
+	if (event->type == EVENT_JIT) {
+		jit_maps__meet(&collector->jit_maps, event);
+		return 0;
+	}
 	if (event->type == EVENT_EXEC && collector->follows_files)
 		probes__consider_exec(&collector->probes, (pid_t)event->tgid);
 	if (event->type == EVENT_32BIT)
@@ -286,6 +290,7 @@ int collector__poll(struct collector *collector, int timeout_ms, int wake_fd)
 	};
 	int error;
 
+	timeout_ms = jit_maps__timeout_ms(&collector->jit_maps, timeout_ms);
 	if (poll(waits, 3, timeout_ms) < 0 && errno != EINTR)
 		return -errno;
 	/* Not only when woken: new stacks wake nobody until there are many. */
@@ -294,6 +299,7 @@ int collector__poll(struct collector *collector, int timeout_ms, int wake_fd)
 		return error;
 	collector__pace(collector, error);
 	unwinder__work(&collector->unwinder);
+	jit_maps__look(&collector->jit_maps, false);
 	return collector__make_room(collector);
 }
 
@@ -314,6 +320,7 @@ int collector__take(struct collector *collector, struct snapshot *snapshot, bool
 
 	memset(snapshot, 0, sizeof(*snapshot));
 	ring_buffer__consume(collector->ring);
+	jit_maps__look(&collector->jit_maps, true);
 	snapshot->processes = calloc(MAX_PROCESSES, sizeof(struct process));
 	if (!snapshot->processes)
 		return -ENOMEM;
@@ -363,6 +370,7 @@ void collector__close(struct collector *collector)
 	ring_buffer__free(collector->ring);
 	unwinder__close(&collector->unwinder);
 	stack_store__free(&collector->stacks);
+	jit_maps__close(&collector->jit_maps);
 	windows__close(&collector->windows);
 	probes__free(&collector->probes);
 	session__close(&collector->session);

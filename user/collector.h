@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "jit_maps.h"
 #include "names.h"
 #include "probes.h"
 #include "profile.h"
@@ -51,6 +52,7 @@ struct collector {
 	struct ring_buffer *ring;
 	struct unwinder unwinder;
 	struct stack_store stacks;
+	struct jit_maps jit_maps;
 	bool takes_stacks;
 	__u64 sample_bytes;
 	bool follows_files; /* files that are mapped during the run are probed too */

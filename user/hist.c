@@ -71,8 +71,13 @@ static int hist__open_symbols(struct hist *hist, bool lines)
 		.cancel = signals__again(),
 	};
 
+	const struct jit_maps *maps = &hist->collector.jit_maps;
+
 	if (!hist->symbols)
 		hist->symbols = symbols__open(&options);
+	for (size_t i = 0; hist->symbols && i < maps->nr; i++)
+		if (maps->maps[i].fd >= 0)
+			symbols__keep_map(hist->symbols, &maps->maps[i].process, maps->maps[i].fd);
 	return hist->symbols ? 0 : -ENOMEM;
 }
 

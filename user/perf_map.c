@@ -10,25 +10,23 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
+
+#define NS_PER_S 1000000000ULL
 
 #define MAX_MAP_BYTES (32 << 20)
 #define MAX_ENTRIES (1 << 20)
 #define MAX_LINE 1024 /* of which the start is used */
 #define BLOCK_BYTES (64 << 10)
 
-struct process_status {
-	unsigned int euid;
-	unsigned int inner_pid; /* its number in the namespace that it is in */
-};
-
-static int read_status(pid_t pid, struct process_status *process)
+static int read_status(pid_t pid, struct perf_map_owner *owner)
 {
 	char path[64], line[256];
 	bool has_uid = false;
 	FILE *file;
 
-	process->inner_pid = (unsigned int)pid;
+	owner->inner_pid = (unsigned int)pid;
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	file = fopen(path, "re");
 	if (!file)
@@ -36,17 +34,47 @@ static int read_status(pid_t pid, struct process_status *process)
 	while (fgets(line, sizeof(line), file)) {
 		char *last;
 
-		if (sscanf(line, "Uid: %*u %u", &process->euid) == 1)
+		if (sscanf(line, "Uid: %*u %u", &owner->euid) == 1)
 			has_uid = true;
 		if (strncmp(line, "NSpid:", 6))
 			continue;
 		line[strcspn(line, "\n")] = '\0';
 		last = strrchr(line, '\t');
 		if (last)
-			process->inner_pid = (unsigned int)strtoul(last, NULL, 10);
+			owner->inner_pid = (unsigned int)strtoul(last, NULL, 10);
 	}
 	fclose(file);
 	return has_uid ? 0 : -ENOENT;
+}
+
+/* Fields of /proc/PID/stat follow the name, which may hold anything, in parentheses. */
+static int read_start(pid_t pid, struct perf_map_owner *owner)
+{
+	char path[64], line[1024];
+	unsigned long long ticks;
+	const char *at = NULL;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return -ENOENT;
+	if (fgets(line, sizeof(line), file))
+		at = strrchr(line, ')');
+	fclose(file);
+	if (!at ||
+	    sscanf(at,
+		   ") %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+		   "%*s %llu",
+		   &ticks) != 1)
+		return -ENOENT;
+	owner->start_ns = ticks * (NS_PER_S / (unsigned long long)sysconf(_SC_CLK_TCK));
+	return 0;
+}
+
+int perf_map__owner(pid_t pid, struct perf_map_owner *owner)
+{
+	return read_status(pid, owner) || read_start(pid, owner) ? -ENOENT : 0;
 }
 
 /* The process owns its root: no link in there may lead out of it, and the file is no link at all. */
@@ -61,29 +89,60 @@ static int open_below(int root, const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Takes the descriptor. It, or -EPERM: anyone may have written the map. */
+static int accept_map(int fd, uid_t euid, struct stat *status)
+{
+	if (!fstat(fd, status) && S_ISREG(status->st_mode) &&
+	    (!status->st_uid || status->st_uid == euid))
+		return fd;
+	close(fd);
+	return -EPERM;
+}
+
 int perf_map__open(pid_t pid)
 {
-	struct process_status process;
+	struct perf_map_owner owner;
 	struct stat status;
 	char path[64];
 	int root, fd;
 
-	if (read_status(pid, &process))
+	if (read_status(pid, &owner))
 		return -ENOENT;
 	snprintf(path, sizeof(path), "/proc/%d/root", pid);
 	root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return -ENOENT;
-	snprintf(path, sizeof(path), "tmp/perf-%u.map", process.inner_pid);
+	snprintf(path, sizeof(path), "tmp/perf-%u.map", owner.inner_pid);
 	fd = open_below(root, path);
 	close(root);
+	return fd < 0 ? -ENOENT : accept_map(fd, owner.euid, &status);
+}
+
+int perf_map__open_left(pid_t pid, uid_t euid, __u64 start_ns)
+{
+	struct timespec boot, now;
+	struct stat status;
+	__u64 written_ns;
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/tmp/perf-%d.map", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		return -ENOENT;
-	if (!fstat(fd, &status) && S_ISREG(status.st_mode) &&
-	    (!status.st_uid || status.st_uid == process.euid))
+	fd = accept_map(fd, euid, &status);
+	if (fd < 0)
+		return fd;
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	clock_gettime(CLOCK_REALTIME, &now);
+	/* Of the clock that processes' starts are told by. */
+	written_ns = (__u64)status.st_mtim.tv_sec * NS_PER_S + (__u64)status.st_mtim.tv_nsec;
+	written_ns -= (__u64)now.tv_sec * NS_PER_S + (__u64)now.tv_nsec;
+	written_ns += (__u64)boot.tv_sec * NS_PER_S + (__u64)boot.tv_nsec;
+	if ((__s64)written_ns >= (__s64)start_ns)
 		return fd;
 	close(fd);
-	return -EPERM;
+	return -ENOENT;
 }
 
 /* A number in hex and the space behind it; NULL: it is none. */

@@ -94,6 +94,8 @@ static bool samples__frames(struct samples *samples, const struct profile_mappin
 		.build_id = mapping->build_id,
 		.fd = -1,
 	};
+	const struct symbol_process code_of = { (pid_t)samples->process->pid,
+						samples->process->start_ns };
 	int error;
 
 	*frames = NULL;
@@ -101,8 +103,7 @@ static bool samples__frames(struct samples *samples, const struct profile_mappin
 	if (!samples->symbols)
 		return false;
 	if (mapping->path[0] != '/' || !strncmp(mapping->path, "//anon", 6))
-		error = symbols__jit_frames(samples->symbols, (pid_t)samples->process->pid, address,
-					    frames, nr_frames);
+		error = symbols__jit_frames(samples->symbols, &code_of, address, frames, nr_frames);
 	else
 		error = symbols__frames(samples->symbols, &object,
 					address - mapping->start + mapping->offset, frames,

@@ -62,6 +62,7 @@ int profile_symbols__find(struct symbols *symbols, const struct profile *profile
 			  struct frame_names *names)
 {
 	const struct profile_object *object = find_object(profile, frame);
+	const struct symbol_process code_of = { (pid_t)process->pid, process->start_ns };
 	struct symbol_object wanted;
 	struct frame_names recorded = { 0 };
 	int error;
@@ -69,14 +70,17 @@ int profile_symbols__find(struct symbols *symbols, const struct profile *profile
 	*names = (struct frame_names){ 0 };
 	if (!symbols || !object)
 		return 0;
+	/* The same address is other code in each of them. */
+	if (process->members > 1 && profile_symbols__is_jit(profile, frame))
+		return 0;
 	if (find_recorded(profile, process, frame, symbols__wants_lines(symbols), &recorded) ||
 	    (profile->is_recorded && profile_symbols__is_jit(profile, frame))) {
 		*names = recorded;
 		return 0;
 	}
 	if (profile_symbols__is_jit(profile, frame))
-		return symbols__jit_frames(symbols, (pid_t)process->pid, frame->offset,
-					   &names->frames, &names->nr_frames);
+		return symbols__jit_frames(symbols, &code_of, frame->offset, &names->frames,
+					   &names->nr_frames);
 	wanted = (struct symbol_object){
 		.path = object->path,
 		.build_id = object->build_id,
@@ -113,12 +117,13 @@ static int read_mapping(const struct profile_process *process,
 		.build_id = mapping->build_id,
 		.fd = -1,
 	};
+	const struct symbol_process code_of = { (pid_t)process->pid, process->start_ns };
 	char path[96];
 	int error;
 
 	/* Without a build id it could not be found again. */
 	if (!mapping->build_id) {
-		symbols__keep_map(symbols, (pid_t)process->pid);
+		symbols__keep_map(symbols, &code_of, -1);
 		return 0;
 	}
 	if (symbols__has_read(symbols, &object))

@@ -2,6 +2,7 @@
 #include "symbol_maps.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,23 +12,44 @@
 #define REST_FACTOR 20 /* reading again takes at most this part of the time */
 #define LEAST_REST_NS 100000000ULL
 
-static struct symbol_map *find(struct symbol_maps *maps, pid_t pid)
+/* Processes' starts are told to a tick of /proc, or to the nanosecond. */
+#define START_NS_APART 20000000ULL
+
+bool symbol_process__is(const struct symbol_process *process, pid_t pid, __u64 start_ns)
+{
+	__u64 apart = process->start_ns - start_ns;
+
+	if (process->start_ns < start_ns)
+		apart = -apart;
+	return process->pid == pid && (!process->start_ns || !start_ns || apart < START_NS_APART);
+}
+
+static struct symbol_map *find(struct symbol_maps *maps, const struct symbol_process *process)
 {
 	for (size_t i = 0; i < maps->nr; i++)
-		if (maps->maps[i].pid == pid)
+		if (symbol_process__is(&maps->maps[i].process, process->pid, process->start_ns))
 			return &maps->maps[i];
 	return NULL;
 }
 
-void symbol_maps__keep(struct symbol_maps *maps, pid_t pid)
+/* Of that process, and not of another that got its number since. */
+static int open_map(const struct symbol_process *process)
 {
-	int fd;
+	struct perf_map_owner owner;
 
-	if (maps->nr == SYMBOLS_MAX_MAPS || find(maps, pid))
+	if (perf_map__owner(process->pid, &owner) ||
+	    !symbol_process__is(process, process->pid, owner.start_ns))
+		return -ENOENT;
+	return perf_map__open(process->pid);
+}
+
+void symbol_maps__keep(struct symbol_maps *maps, const struct symbol_process *process, int fd)
+{
+	if (maps->nr == SYMBOLS_MAX_MAPS || find(maps, process))
 		return;
-	fd = perf_map__open(pid);
+	fd = fd < 0 ? open_map(process) : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (fd >= 0)
-		maps->maps[maps->nr++] = (struct symbol_map){ .pid = pid, .fd = fd };
+		maps->maps[maps->nr++] = (struct symbol_map){ .process = *process, .fd = fd };
 }
 
 /* true: it was read, and says more than before. */
@@ -52,14 +74,15 @@ static bool read_again(struct symbol_maps *maps, struct symbol_map *map)
 	return true;
 }
 
-const char *symbol_maps__name(struct symbol_maps *maps, pid_t pid, __u64 address)
+const char *symbol_maps__name(struct symbol_maps *maps, const struct symbol_process *process,
+			      __u64 address)
 {
-	struct symbol_map *map = find(maps, pid);
+	struct symbol_map *map = find(maps, process);
 	const char *name;
 
 	if (!map) {
-		symbol_maps__keep(maps, pid);
-		map = find(maps, pid);
+		symbol_maps__keep(maps, process, -1);
+		map = find(maps, process);
 	}
 	if (!map)
 		return NULL;

@@ -10,7 +10,7 @@
 #include "text_symbols.h"
 
 struct symbol_map {
-	pid_t pid;
+	struct symbol_process process;
 	int fd;
 	bool is_complete; /* nothing more is read: it is as large as it may get */
 	__u64 next_ns; /* before then it is not read again, however it grows */
@@ -24,10 +24,14 @@ struct symbol_maps {
 	__u64 bytes, max_bytes;
 };
 
-/* Opens the map of a process, if it is there and not open yet. */
-void symbol_maps__keep(struct symbol_maps *maps, pid_t pid);
+/*
+ * Keeps the map of a process, unless there is one: a duplicate of fd, or with -1 what the process has
+ * now, if it lives.
+ */
+void symbol_maps__keep(struct symbol_maps *maps, const struct symbol_process *process, int fd);
 /* The name of an address, which is read again where the map has grown; or NULL. */
-const char *symbol_maps__name(struct symbol_maps *maps, pid_t pid, __u64 address);
+const char *symbol_maps__name(struct symbol_maps *maps, const struct symbol_process *process,
+			      __u64 address);
 void symbol_maps__close(struct symbol_maps *maps);
 
 #endif

@@ -287,26 +287,26 @@ bool symbols__has_read(struct symbols *symbols, const struct symbol_object *want
 			       symbols->objects.entries[number].fd_hopeless);
 }
 
-void symbols__keep_map(struct symbols *symbols, pid_t pid)
+void symbols__keep_map(struct symbols *symbols, const struct symbol_process *process, int fd)
 {
-	symbol_maps__keep(&symbols->maps, pid);
+	symbol_maps__keep(&symbols->maps, process, fd);
 }
 
-int symbols__jit_frames(struct symbols *symbols, pid_t pid, __u64 address,
-			const struct symbol_frame **frames, size_t *nr_frames)
+int symbols__jit_frames(struct symbols *symbols, const struct symbol_process *process,
+			__u64 address, const struct symbol_frame **frames, size_t *nr_frames)
 {
 	struct finding finding = { .nr = 1 };
 	const char *name;
-	char key[32];
+	char key[64];
 	long number;
 
-	snprintf(key, sizeof(key), "code of %d", pid);
+	snprintf(key, sizeof(key), "code of %d %llx", process->pid, process->start_ns);
 	number = symbol_objects__number_of(&symbols->objects, key);
 	if (number < 0)
 		return -ENOMEM;
 	if (is_known(symbols, number, address, frames, nr_frames))
 		return 0;
-	name = symbol_maps__name(&symbols->maps, pid, address);
+	name = symbol_maps__name(&symbols->maps, process, address);
 	/* A map grows: what is not in it may be, the next time. */
 	if (!name)
 		return 0;

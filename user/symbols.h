@@ -78,15 +78,24 @@ int symbols__read(struct symbols *symbols, const struct symbol_object *object);
 /* Is it read, or known to be no use? */
 bool symbols__has_read(struct symbols *symbols, const struct symbol_object *object);
 
+struct symbol_process {
+	pid_t pid;
+	__u64 start_ns; /* CLOCK_BOOTTIME, about; 0: not known, the number alone counts */
+};
+
+/* Is it the process of that number that began then? */
+bool symbol_process__is(const struct symbol_process *process, pid_t pid, __u64 start_ns);
+
 /*
- * Code that a process made at run time: names from its perf map, /tmp/perf-PID.map. Keep opens that
- * file while the process lives, if it is there and the process's own or root's; may be called
- * again, since the map may come later. At most SYMBOLS_MAX_MAPS are kept.
+ * Code that a process made at run time: names from its perf map, /tmp/perf-PID.map. Keep takes a
+ * descriptor of that file, which stays the caller's; with -1 it opens it while the process lives, if
+ * it is there and the process's own or root's. May be called again, since the map may come later. At
+ * most SYMBOLS_MAX_MAPS are kept.
  */
 #define SYMBOLS_MAX_MAPS 256
-void symbols__keep_map(struct symbols *symbols, pid_t pid);
-int symbols__jit_frames(struct symbols *symbols, pid_t pid, __u64 address,
-			const struct symbol_frame **frames, size_t *nr_frames);
+void symbols__keep_map(struct symbols *symbols, const struct symbol_process *process, int fd);
+int symbols__jit_frames(struct symbols *symbols, const struct symbol_process *process,
+			__u64 address, const struct symbol_frame **frames, size_t *nr_frames);
 
 /*
  * "name (file:line)" is the caller's business; this is "libc.so.6+0x98930" of a nameless one, and

@@ -194,6 +194,53 @@ def origins_need_depth_full(context):
     fail_if(wrong)
 
 
+JIT_BYTES = 1000 * 1000  # of each process of tests/programs/jit.c
+
+
+def _of_jit(stacks):
+    """{process and innermost frame: bytes} of the code that a program made."""
+    found = {}
+    for stack, value in stacks:
+        if stack[-2] == "run" and value >= JIT_BYTES:
+            key = stack[0].split(" ")[0], stack[-1]
+            found[key] = found.get(key, 0) + value
+    return found
+
+
+@each({how: how for how in ("leave", "remove", "apart")})
+def perf_maps_are_kept(context, how):
+    """Code that a program makes has its name when program and map are gone."""
+    path, _ = _flame(context, "jit.folded", [program("jit"), how])
+    stacks = _folded(path)
+    if how == "leave":
+        os.unlink(f"/tmp/perf-{re.search(r'jit .([0-9]+).;', ';'.join(stacks[0][0]))[1]}.map")
+    if _of_jit(stacks) != {("jit", "made_at_run_time"): JIT_BYTES}:
+        raise Failure("the code has no name", *(f"{';'.join(stack)} {n}" for stack, n in stacks))
+
+
+@test
+def perf_maps_are_each_processs_own(context):
+    """Two have other code at one address; where they are one row it has neither's name."""
+    recording = context.file("jit.pb.gz")
+    process = context.start([harness.ALLOCPATH, "record", "-o", recording, "--", program("jit"),
+                             "twice", "remove"])
+    if context.finish(process):
+        raise Failure(f"record ended with {process.returncode}")
+    said = subprocess.run([harness.ALLOCPATH, "flame", "-i", recording], capture_output=True,
+                          text=True, check=True)
+    rows = [line.rsplit(" ", 1) for line in said.stdout.splitlines()]
+    found = _of_jit([(stack.split(";"), int(value)) for stack, value in rows])
+    wrong = []
+    if found != {("jit", "one"): JIT_BYTES, ("jit", "two"): JIT_BYTES}:
+        wrong.append(f"names are {found}")
+    said = subprocess.run([harness.ALLOCPATH, "hist", "-i", recording, "--group-by", "comm",
+                           "--stacks", "5"], capture_output=True, text=True, check=True)
+    lines = [line.strip() for line in said.stdout.splitlines()]
+    if "one" in lines or "two" in lines or not any(line.startswith("[jit]+0x") for line in lines):
+        wrong.append("of both together it has a name")
+    fail_if(wrong, said.stdout)
+
+
 READ_BYTES = 16 * MIB  # of tests/programs/faults.c read_into, into fresh memory
 
 

@@ -60,8 +60,10 @@ static struct request *read_requests(const char *build_id, size_t *nr)
 static int frames_of(struct symbols *symbols, const struct request *request,
 		     const struct symbol_frame **frames, size_t *nr)
 {
+	const struct symbol_process code_of = { .pid = request->pid };
+
 	if (request->pid)
-		return symbols__jit_frames(symbols, request->pid, request->offset, frames, nr);
+		return symbols__jit_frames(symbols, &code_of, request->offset, frames, nr);
 	return symbols__frames(symbols, &request->object, request->offset, frames, nr);
 }
 

@@ -169,16 +169,18 @@ static void memory_is_bounded(void **state)
 
 static const char *code_at(struct symbols *symbols, __u64 address)
 {
+	const struct symbol_process self = { .pid = getpid() };
 	const struct symbol_frame *frames = NULL;
 	size_t nr = 0;
 
-	assert_int_equal(symbols__jit_frames(symbols, getpid(), address, &frames, &nr), 0);
+	assert_int_equal(symbols__jit_frames(symbols, &self, address, &frames, &nr), 0);
 	assert_int_equal(nr, 1);
 	return frames->function;
 }
 
 static void a_perf_map_that_grows_is_read_again(void **state)
 {
+	const struct symbol_process self = { .pid = getpid() };
 	struct symbols *symbols = symbols__open(NULL);
 	const char *name = NULL;
 	char path[64];
@@ -192,7 +194,7 @@ static void a_perf_map_that_grows_is_read_again(void **state)
 	assert_non_null(map);
 	fprintf(map, "1000 10 first\n");
 	fflush(map);
-	symbols__keep_map(symbols, getpid());
+	symbols__keep_map(symbols, &self, -1);
 	unlink(path);
 	assert_string_equal(code_at(symbols, 0x1000), "first");
 	assert_null(code_at(symbols, 0x2000));
