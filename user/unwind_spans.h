@@ -45,6 +45,11 @@ int unwind_spans__open(struct unwind_spans *spans, const struct elf_file *file,
 		       const struct cfi_machine *machine, struct unwind_rules *rules,
 		       struct unwind_table *table);
 void unwind_spans__close(struct unwind_spans *spans);
+/* Puts it behind the others. 0 or -ENOMEM. */
+int unwind_spans__add(struct unwind_spans *spans, const struct unwind_span *span);
+/* The file offsets of an address range in executable code; the end is cut to its segment. */
+bool unwind_spans__code(const struct elf_file *file, __u64 address, __u64 size, __u64 *start,
+			__u64 *end);
 /*
  * Reads the record of an FDE. function is zero at first, and after an error other than that of a
  * record is not to be used.

@@ -24,6 +24,7 @@
 #define MIN_GAP_BYTES 16
 #define MAX_SHORT_BYTES (8 << 20)
 #define ENTRY_BYTES 128
+#define STARTUP_BYTES 0x70
 #define NR_FILES_WANTED 15 /* of the names below; the packages of make test have them */
 #define NR_LONG_WANTED 20
 
@@ -81,7 +82,19 @@ static bool is_long(void)
 	return value && *value;
 }
 
-/* Code whose rule we know although there is no record: the entry, .init, .fini, .plt. */
+/* Near what .fini_array calls first: the functions of gcc's crtbegin.o, about 0x70 before and behind. */
+static bool is_startup(Elf_Scn *section, __u64 address)
+{
+	Elf_Data *data = elf_rawdata(section, NULL);
+	__u64 last;
+
+	if (!data || data->d_size < sizeof(last))
+		return false;
+	memcpy(&last, data->d_buf, sizeof(last));
+	return address - (last - STARTUP_BYTES) < 2 * STARTUP_BYTES;
+}
+
+/* Code whose rule we know although there is no record: the entry, .init, .fini, .plt, crtbegin.o. */
 static bool is_known(const struct file *file, __u64 address)
 {
 	Elf_Scn *section = NULL;
@@ -95,8 +108,11 @@ static bool is_known(const struct file *file, __u64 address)
 	while ((section = elf_nextscn(file->elf, section)) != NULL) {
 		const char *name;
 
-		if (!gelf_getshdr(section, &header) || address < header.sh_addr ||
-		    address >= header.sh_addr + header.sh_size)
+		if (!gelf_getshdr(section, &header))
+			continue;
+		if (header.sh_type == SHT_FINI_ARRAY && is_startup(section, address))
+			return true;
+		if (address < header.sh_addr || address >= header.sh_addr + header.sh_size)
 			continue;
 		name = elf_strptr(file->elf, names, header.sh_name);
 		if (name && (strcmp(name, ".init") == 0 || strcmp(name, ".fini") == 0 ||
