@@ -198,17 +198,24 @@ static int collector__fold(struct collector *collector)
 	/* Of younger ones the event with their names may still be on its way. */
 	__u32 newest = session__last_id(&collector->session);
 	struct snapshot snapshot;
+	bool *has_ended;
 	int error;
 
+	/* Of what ends from here on the snapshot may lack the last samples and calls. */
+	has_ended = calloc(MAX_PROCESSES, sizeof(*has_ended));
+	if (!has_ended)
+		return -ENOMEM;
+	for (__u32 slot = 0; slot < MAX_PROCESSES; slot++)
+		has_ended[slot] = collector->session.processes[slot].identity.ended;
 	error = collector__take(collector, &snapshot, false);
 	if (error)
-		return error;
+		goto out;
 	for (size_t i = 0; !error && i < snapshot.nr_processes; i++) {
 		const struct process *process = &snapshot.processes[i];
 		struct profile_process made;
 		__u32 slot = process->identity.slot;
 
-		if (!process->identity.ended || process->identity.id > newest)
+		if (!has_ended[slot] || process->identity.id > newest)
 			continue;
 		error = profile_build__process(collector, &snapshot, process, &made);
 		if (!error && collector->windows.collector)
@@ -234,6 +241,8 @@ static int collector__fold(struct collector *collector)
 		}
 	}
 	snapshot__free(&snapshot);
+out:
+	free(has_ended);
 	return error;
 }
 
