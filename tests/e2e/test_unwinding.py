@@ -326,10 +326,15 @@ if ! [ -d cluster ]; then
 	as $bin/initdb -D cluster/data -A trust -U postgres -N >/dev/null
 fi
 [ -z "$preload" ] || preload=$PWD/cluster/${preload##*/}
-as env LD_PRELOAD=$preload $bin/postgres -D cluster/data -k $PWD/cluster -c listen_addresses= 	-p 54399 >log 2>&1 &
+as env LD_PRELOAD=$preload $bin/postgres -D cluster/data -k $PWD/cluster -c listen_addresses= \
+	-p 54399 >log 2>&1 &
 server=$!
 until psql -q -h $PWD/cluster -p 54399 -U postgres -c '' >/dev/null 2>&1; do sleep 0.1; done
 psql -q -h $PWD/cluster -p 54399 -U postgres -f sql >/dev/null
+export PGHOST=$PWD/cluster PGPORT=54399 PGUSER=postgres
+$bin/pgbench -i -q >/dev/null 2>&1
+$bin/pgbench -c 3 -t 100 >/dev/null 2>&1
+$bin/pgbench -c 3 -t 10 -C >/dev/null 2>&1
 kill -INT $(head -n 1 cluster/data/postmaster.pid); wait $server
 export LD_PRELOAD=$preload
 """
@@ -344,7 +349,7 @@ LONG = {
             {"every": 29}),
     "redis": ("redis-server", REDIS, {}, {"every": 71, "quiet_first": True}),
     "nginx": ("nginx", NGINX, {"nginx.conf": NGINX_CONF}, {"quiet_first": True}),
-    "postgres": ("psql", POSTGRES, {"sql": POSTGRES_SQL}, {"every": 11}),
+    "postgres": ("psql", POSTGRES, {"sql": POSTGRES_SQL}, {"every": 11, "quiet_first": True}),
     "gdb": ("gdb", "gdb -nx -batch -ex 'break corner_callbacks' -ex run -ex bt -ex 'info functions "
             f"malloc' {program('corners')} >/dev/null 2>&1", {}, {"every": 101}),
     # libgcc ends at the JIT's code; so does hist, or it goes on by frame pointers
