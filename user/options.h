@@ -62,13 +62,13 @@ struct options {
 	bool kernel_frames; /* of stacks: the kernel's too, of faults that it meets itself */
 	bool lines; /* of stacks: inlined functions, files and lines too */
 	bool per_second; /* of VIEW_DIFF: values over their recording's duration */
-	bool json;
 	__u64 sample_bytes; /* between requests whose stacks are taken, on average; 0: each is */
 	__u32 max_frames; /* of a stack */
 	unsigned int top_stacks; /* of VIEW_HIST, for each process; 0: none */
 	struct flame_options flame; /* of VIEW_FLAME */
 	char **inputs; /* of VIEW_DIFF: the two recordings */
 	const char *output; /* NULL: stdout */
+	bool json;
 	bool verbose;
 	bool help, version; /* asked for, and printed */
 	int exit_status; /* of a parse that returned -1 */
