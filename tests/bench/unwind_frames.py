@@ -95,8 +95,8 @@ def main():
         file.write("1")
     try:
         compare("one stack")
-        compare("512 stacks in random order", "varied", TIMES, "0")
-        compare("512 stacks, nothing in the caches", "varied", COLD_TIMES, "1")
+        compare("512 stacks in random order", "varied", TIMES, "512 1 0")
+        compare("512 stacks, nothing in the caches", "varied", COLD_TIMES, "512 1 1")
     finally:
         with open(with_stats, "w", encoding="ascii") as file:
             file.write(before)

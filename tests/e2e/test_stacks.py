@@ -237,6 +237,30 @@ for i in 1 2 3 4; do run 1; done
     fail_if(wrong)
 
 
+# rows of samples: more than three quarters of what there is room for, which is 131072
+FOLDS = "12 150000 4096 60 0"
+
+
+@test(takes_long=True)
+def folded_are_whole(context):
+    """Where rows are scarce ended processes are folded away at once, with all of their samples."""
+    script = f"""
+(echo {FOLDS}; cat fifo) | {program('varied')} >answer &
+until [ -s answer ]; do sleep 0.1; done
+for i in $(seq 400); do {program('calls')} m:100x30 m:3000x20; done
+echo >fifo; wait
+"""
+    os.mkfifo(os.path.join(context.path, "fifo"))
+    report = context.measure(["sh", "-e", "-c", script], "entry", timeout=150, options=ALL)
+    wrong = _books(report) + compare.nothing_lost(report)
+    most = max(process.get("members", 1) for process in report.processes)
+    rows = max(len(process["stacks"]["top"]) for process in report.processes if process["stacks"])
+    print(f"    {most} processes are one, beside {rows} stacks")
+    if most < 100:
+        wrong.append(f"only {most} were folded away")
+    fail_if(wrong)
+
+
 @test
 def grouped(context):
     """Processes that become one have the stacks of all."""

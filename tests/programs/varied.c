@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * varied: for each line "FRAMES TIMES COLD" on its input asks so often for memory, each time from
- * one of 512 different stacks, FRAMES calls below main, in random order, and answers "done".
- * COLD: writes over the processor's caches before each request.
+ * varied: for each line "FRAMES TIMES STACKS SIZES COLD" on its input asks so often for memory, each
+ * time from one of STACKS different stacks, FRAMES calls below main, and for one of SIZES sizes, in
+ * random order; then answers "done". COLD: writes over the processor's caches before each request.
  */
 /* build: -O2 -fomit-frame-pointer */
 #include <stdint.h>
@@ -10,14 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BYTES 3000
-#define STACKS 512
+#define LEAST_BYTES 3000
 #define CACHE_BYTES (64 << 20)
 
 typedef void level(uint32_t way, int frames);
 
 static level *const levels[256];
 static unsigned char *cache;
+static size_t size;
 
 static void ask(void)
 {
@@ -25,7 +25,7 @@ static void ask(void)
 
 	if (cache)
 		memset(cache, *cache + 1, CACHE_BYTES);
-	block = malloc(BYTES);
+	block = malloc(size);
 	__asm__ volatile("" : : "r"(block) : "memory");
 	free(block);
 }
@@ -63,17 +63,23 @@ static level *const levels[256] = { EACH(NAME) };
 int main(void)
 {
 	uint32_t random = 1;
-	int frames, times, is_cold;
+	int frames, times, stacks, sizes, is_cold;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	while (scanf("%d %d %d", &frames, &times, &is_cold) == 3) {
+	while (scanf("%d %d %d %d %d", &frames, &times, &stacks, &sizes, &is_cold) == 5 &&
+	       stacks > 0 && sizes > 0) {
 		free(cache);
 		cache = is_cold ? malloc(CACHE_BYTES) : NULL;
 		for (int i = 0; i < times; i++) {
 			uint32_t way;
 
+			/* a sixteenth is what makes another size class */
 			random = random * 1103515245 + 12345;
-			way = (random >> 16) % STACKS * 2654435761U;
+			size = LEAST_BYTES;
+			for (int step = (int)(random >> 12) % sizes; step > 0; step--)
+				size += size / 16;
+			random = random * 1103515245 + 12345;
+			way = (random >> 12) % (uint32_t)stacks * 2654435761U;
 			levels[way >> 24](way, frames);
 		}
 		puts("done");
