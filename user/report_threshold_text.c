@@ -138,11 +138,17 @@ static void write_advice(FILE *out, const struct threshold *threshold, unsigned 
 	const struct threshold_advice *advice = &threshold->advice;
 	char bytes[TEXT_CELL], holds[TEXT_CELL];
 
-	if (!advice->given) {
+	if (!advice->given && !advice->needs_full) {
 		text__item(out, width, "advice",
 			   "none: another setting would spare next to nothing");
 		return;
 	}
+	if (advice->needs_full)
+		text__item(out, width, "advice",
+			   "on mappings none, though much is zeroed anew: only --probes full tells "
+			   "malloc's from others");
+	if (!advice->given)
+		return;
 	text__item(out, width, "advice",
 		   "%s would have saved %llu calls, %llu faults and the zeroing "
 		   "of %s in this time, and would hold back at most %s",
@@ -247,7 +253,10 @@ static void print_saves(struct cell *cell, const void *row)
 {
 	const struct threshold_advice *advice = &((const struct threshold *)row)->advice;
 
-	cell__count(cell, advice->calls + advice->faults);
+	if (advice->needs_full && !advice->given)
+		snprintf(cell->text, cell->size, "?");
+	else
+		cell__count(cell, advice->calls + advice->faults);
 }
 
 /* Its first words: the figures stand in columns of their own. */
@@ -314,12 +323,13 @@ static int write_many(FILE *out, struct threshold *all, const struct profile *pr
 		fprintf(out, "and %zu that have exited without anything to tell\n",
 			profile->nr_processes - table.nr_rows);
 	fputs("anew: bytes zeroed after they had been given back; saves: calls and faults\n"
-	      "that a setting would have saved; read and predicted: bytes of chunk\n",
+	      "that a setting would have saved (?: only --probes full tells); read and\n"
+	      "predicted: bytes of chunk\n",
 	      out);
 	for (size_t i = 0; !error && i < table.nr_rows; i++) {
 		if (!style->verbose && i >= SHOWN_PROCESSES)
 			break;
-		if (!style->verbose && !all[i].advice.given &&
+		if (!style->verbose && !all[i].advice.given && !all[i].advice.needs_full &&
 		    !(all[i].rule && all[i].rule->nr_moves))
 			continue;
 		putc('\n', out);

@@ -12,6 +12,7 @@
 
 struct threshold_advice {
 	bool given;
+	bool needs_full; /* much was zeroed anew, and only depth full tells in whose mappings */
 	char setting[THRESHOLD_TEXT];
 	__u64 calls, faults, bytes; /* of the measured time, that would not have been */
 	__u64 holds; /* bytes that the process would keep instead of giving them back */

@@ -93,6 +93,9 @@ void threshold__advise(struct threshold *threshold, enum probe_depth depth)
 	if (!rule || !rule->is_glibc || threshold->process->members > 1)
 		return;
 	followed = &rule->followed;
+	advice->needs_full = depth == DEPTH_KERNEL &&
+			     less(threshold->refaulted_bytes, threshold->heap_refaulted) >=
+				     LEAST_BYTES;
 	holds = rule->heap_peak;
 	if (followed->brk_trims) {
 		calls = less(followed->brk_growths + followed->brk_trims,

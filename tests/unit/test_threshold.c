@@ -225,6 +225,29 @@ static void a_quiet_process_gets_no_advice(void **state)
 	free(fixture);
 }
 
+/* Whose mappings were zeroed anew is not known there. */
+static void at_depth_kernel_an_advice_is_not_denied(void **state)
+{
+	struct fixture *fixture = thrashing();
+
+	(void)state;
+	fixture->profile.depth = DEPTH_KERNEL;
+	fixture->rule.resident_anon = MIB;
+	fixture->process.counters.first_touch_bytes = 5 * MIB - 1;
+	assert_false(of(fixture)->advice.given);
+	assert_false(of(fixture)->advice.needs_full);
+	fixture->process.counters.first_touch_bytes = 5 * MIB;
+	assert_false(of(fixture)->advice.given);
+	assert_true(of(fixture)->advice.needs_full);
+	/* The heap's share is known. */
+	fixture->rule.heap_peak = 132 * KIB;
+	fixture->process.counters.growth_touched_bytes = 132 * KIB + 1;
+	assert_false(of(fixture)->advice.needs_full);
+	fixture->profile.depth = DEPTH_FULL;
+	assert_false(of(fixture)->advice.needs_full);
+	free(fixture);
+}
+
 static void mappings_made_again_and_again_get_a_threshold(void **state)
 {
 	struct fixture *fixture = thrashing();
@@ -452,6 +475,7 @@ int main(void)
 		cmocka_unit_test(an_environment_may_be_cut_short),
 		cmocka_unit_test(a_verdict_says_what_holds_the_threshold),
 		cmocka_unit_test(a_quiet_process_gets_no_advice),
+		cmocka_unit_test(at_depth_kernel_an_advice_is_not_denied),
 		cmocka_unit_test(mappings_made_again_and_again_get_a_threshold),
 		cmocka_unit_test(a_break_to_and_fro_gets_a_trim_threshold),
 		cmocka_unit_test(what_saves_most_comes_first),
