@@ -30,7 +30,7 @@ static const char style[] =
 	".line{fill:none;stroke:#111;stroke-width:2}"
 	"@media(prefers-color-scheme:dark){svg{background:#16181c;fill:#e4e6ea}"
 	".grid{stroke:#33373d}.quiet{fill:#9aa0a8}.arena{fill:#b48be0}.brk{fill:#5aaeea}"
-	".mmap{fill:#ff9a4d}.remap{fill:#4fd08a}.line{stroke:#fff}}</style>\n";
+	".mmap{fill:#ff9a4d}.remap{fill:#4fd08a}.line{stroke:#fff}circle{fill-opacity:.8}}</style>\n";
 
 struct drawing {
 	FILE *out;
@@ -213,7 +213,8 @@ static const struct threshold *find_most_judged(const struct threshold *all, siz
 	const struct threshold *found = NULL;
 
 	for (size_t i = 0; i < nr; i++)
-		if (all[i].rule && (!found || all[i].rule->nr_points > found->rule->nr_points))
+		if (all[i].rule && all[i].rule->is_glibc &&
+		    (!found || all[i].rule->nr_points > found->rule->nr_points))
 			found = &all[i];
 	return found;
 }
@@ -229,7 +230,7 @@ int report_threshold__write_svg(FILE *out, const struct profile *profile)
 	drawing.threshold = find_most_judged(all, profile->nr_processes);
 	if (!drawing.threshold || profile->depth != DEPTH_FULL) {
 		fputs("<svg xmlns='http://www.w3.org/2000/svg' width='640' height='40'><text x='10' "
-		      "y='24'>no process was followed: use --probes full</text></svg>\n",
+		      "y='24'>no process with glibc was followed: use --probes full</text></svg>\n",
 		      out);
 		free(all);
 		return report__flush(out);
