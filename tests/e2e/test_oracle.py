@@ -15,13 +15,13 @@ import shutil
 import subprocess
 import sys
 
-from harness import ALLOCPATH, Failure, each, fail_if, need, program
+from harness import ALLOCPATH, ROOT, Failure, each, fail_if, need, program
 from test_refalloc import environment
 
 ALL_STACKS = ("--stacks", "1000000")
 ESTIMATE = 0.05 # of mappings: 0.3 % was seen, where one stack in three was taken
 PROGRAMS = ("stress", "sqlite3")
-LONG = ("python3", "redis-server")
+LONG = ("python3", "redis-server", "git", "cc1")
 DEPTHS = ("entry", "full")
 
 
@@ -49,6 +49,30 @@ def _redis(context):
     return ["sh", "-c", script]
 
 
+def _git(context):
+    """A repository is made, packed and read, by git and what it starts."""
+    need("git")
+    place = os.path.join(context.path, "repository")
+    script = (f"export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null\n"
+              f"git init -q {place} && cd {place} || exit 1\n"
+              "for i in $(seq 20); do seq $i $((i * 50)) >file-$((i % 5)); git add . && git -c "
+              "user.name=test -c user.email=test@localhost commit -q -m \"$i\" || exit 1; done\n"
+              "git gc -q && git log --stat | tail -n 50 >log && git fsck --full\n")
+    return ["sh", "-c", script]
+
+
+def _cc1(context):
+    """The compiler proper, of a file that the preprocessor has been through."""
+    need("gcc")
+    compiler = subprocess.run(["gcc", "-print-prog-name=cc1"], capture_output=True, text=True,
+                              check=True).stdout.strip()
+    source = os.path.join(context.path, "source.i")
+    subprocess.run(["gcc", "-E", "-D_GNU_SOURCE", os.path.join(ROOT, "tests", "programs",
+                                                             "refalloc_rules.c"), "-o", source],
+                   check=True)
+    return [compiler, "-fpreprocessed", source, "-quiet", "-O2", "-o", "/dev/null"]
+
+
 def _command(context, name):
     if name == "stress":
         return [program("refalloc_stress"), 4, 4000, 1]
@@ -58,7 +82,9 @@ def _command(context, name):
                 "t = [threading.Thread(target=lambda: [bytes(i * 9) for i in range(20000)])"
                 " for _ in range(3)]\n"
                 "[i.start() for i in t], [i.join() for i in t]\n"]
-    return _sqlite3() if name == "sqlite3" else _redis(context)
+    if name == "sqlite3":
+        return _sqlite3()
+    return {"redis-server": _redis, "git": _git, "cc1": _cc1}[name](context)
 
 
 def _ledger_of(path):

@@ -211,11 +211,16 @@ static inline __attribute__((always_inline)) void free_block(void *memory)
 	cache__push(bin, block);
 }
 
-ENTRY void *malloc(size_t size)
+static inline void *take_block(size_t size)
 {
 	void *memory = quick_request(size);
 
 	return memory ? memory : request(size, ALIGNMENT, NULL);
+}
+
+ENTRY void *malloc(size_t size)
+{
+	return take_block(size);
 }
 
 ENTRY void free(void *memory)
@@ -292,33 +297,24 @@ static void *resize(void *memory, size_t size)
 	return give(resized, size);
 }
 
-static void *reallocate(void *memory, size_t size)
-{
-	void *fresh;
-
-	if (!memory) {
-		fresh = quick_request(size);
-		return fresh ? fresh : request(size, ALIGNMENT, NULL);
-	}
-	if (!size) {
-		free_block(memory);
-		return NULL;
-	}
-	return resize(memory, size);
-}
-
 ENTRY void *realloc(void *memory, size_t size)
 {
-	return reallocate(memory, size);
+	if (memory && size)
+		return resize(memory, size);
+	if (!memory)
+		return take_block(size);
+	free_block(memory);
+	return NULL;
 }
 
+/* As glibc's, it calls realloc: so a probe there sees it too. */
 ENTRY void *reallocarray(void *memory, size_t members, size_t size)
 {
 	size_t bytes;
 
 	if (SELDOM(__builtin_mul_overflow(members, size, &bytes)))
 		return refuse(ENOMEM);
-	return reallocate(memory, bytes);
+	return realloc(memory, bytes);
 }
 
 /* Any alignment is rounded up to a power of two, as glibc does. */
