@@ -92,6 +92,7 @@ USER_OBJECTS := $(USER_SOURCES:%.c=$(O)/%.o)
 TEXTS := $(O)/flame_js.h $(O)/flame_css.h
 LIB_OBJECTS := $(filter-out $(O)/user/main.o,$(USER_OBJECTS)) $(PROTOS:.c=.o)
 ALLOC_SOURCES := $(wildcard user/alloc/*.c)
+ALLOC_NAMES := $(ALLOC_SOURCES:user/alloc/%.c=%)
 ALLOC := $(O)/librefalloc.so $(O)/librefalloc.a
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(UNIT_SOURCES:%.c=$(O)/%)
@@ -144,7 +145,7 @@ BENCH_SCRIPT = $(or $(filter allocators many questions,$(firstword $(BENCH))),be
 bench: $(O)/allocpath programs ## what measuring costs, against other tools; as root, half an hour
 	$(Q)O=$(O) /usr/bin/python3 -u tests/bench/$(BENCH_SCRIPT).py $(patsubst $(BENCH_SCRIPT),,$(BENCH))
 
-programs: $(PROGRAMS) $(PROGRAM_LIBRARIES) $(TOOLS) $(ALLOC) $(O)/allocpath-experiment $(O)/allocpath-experiment-musl $(O)/tests/programs/alloc_patterns-musl $(O)/noledger/librefalloc.so $(O)/tests/programs/refalloc_stress_tsan $(O)/tests/programs/refalloc_interface_static ## the programs that tests measure and use
+programs: $(PROGRAMS) $(PROGRAM_LIBRARIES) $(TOOLS) $(ALLOC) $(O)/allocpath-experiment $(O)/allocpath-experiment-musl $(O)/tests/programs/alloc_patterns-musl $(O)/noledger/librefalloc.so $(O)/walked/librefalloc.so $(O)/tests/programs/refalloc_stress_tsan $(O)/tests/programs/refalloc_interface_static ## the programs that tests measure and use
 
 install: all ## install the program, its man page and the allocator below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(O)/allocpath $(DESTDIR)$(PREFIX)/bin/allocpath
@@ -200,6 +201,11 @@ $(O)/alloc/%.o: user/alloc/%.c $(O)/flags | $(READY)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALLOC_FLAGS) -MMD -MP -c $< -o $@
 
+$(O)/alloc/%.o: tests/alloc/%.c $(O)/flags | $(READY)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALLOC_FLAGS) -MMD -MP -c $< -o $@
+
 $(O)/noledger/%.o: user/alloc/%.c $(O)/flags | $(READY)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
@@ -216,6 +222,11 @@ $(O)/tsan/%.o: user/alloc/%.c $(O)/flags | $(READY)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALLOC_FLAGS) -fsanitize=thread -MMD -MP -c $< -o $@ && objcopy $(ALLOC_RENAMED) $@
 
+$(O)/tsan/%.o: tests/alloc/%.c $(O)/flags | $(READY)
+	$(call say,TSAN,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALLOC_FLAGS) -fsanitize=thread -MMD -MP -c $< -o $@ && objcopy $(ALLOC_RENAMED) $@
+
 $(O)/tsan/%.o: tests/programs/%.c $(O)/flags | $(READY)
 	$(call say,TSAN,$@)
 	@mkdir -p $(@D)
@@ -226,7 +237,7 @@ $(O)/tests/programs/refalloc_interface_static: tests/programs/refalloc_interface
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 $(PROGRAM_FLAGS) $(own_flags) -static $^ -o $@
 
-$(O)/tests/programs/refalloc_stress_tsan: $(O)/tsan/refalloc_stress.o $(ALLOC_SOURCES:user/alloc/%.c=$(O)/tsan/%.o)
+$(O)/tests/programs/refalloc_stress_tsan: $(O)/tsan/refalloc_stress.o $(patsubst %,$(O)/tsan/%.o,$(ALLOC_NAMES) heap_walk)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -fsanitize=thread -rdynamic $^ -ldl -o $@
@@ -239,6 +250,12 @@ $(O)/librefalloc.so: $(ALLOC_SOURCES:user/alloc/%.c=$(O)/alloc/%.o)
 
 $(O)/noledger/librefalloc.so: $(ALLOC_SOURCES:user/alloc/%.c=$(O)/noledger/%.o)
 	$(call say,LINK,$@)
+	$(Q)$(ALLOC_LINK)
+
+# For tests: the same objects, and the walk of its heap.
+$(O)/walked/librefalloc.so: $(patsubst %,$(O)/alloc/%.o,$(ALLOC_NAMES) heap_walk)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
 	$(Q)$(ALLOC_LINK)
 
 $(O)/librefalloc.a: $(ALLOC_SOURCES:user/alloc/%.c=$(O)/alloc/%.o)
@@ -325,7 +342,12 @@ $(O)/fuzz/alloc/%.o: user/alloc/%.c $(O)/flags | $(READY)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(ALLOC_FLAGS) $(FUZZ_FLAGS) -MMD -MP -c $< -o $@ && objcopy $(ALLOC_RENAMED) $@
 
-$(O)/tests/fuzz/fuzz_refalloc: tests/fuzz/fuzz_refalloc.c $(ALLOC_SOURCES:user/alloc/%.c=$(O)/fuzz/alloc/%.o)
+$(O)/fuzz/alloc/%.o: tests/alloc/%.c $(O)/flags | $(READY)
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(ALLOC_FLAGS) $(FUZZ_FLAGS) -MMD -MP -c $< -o $@ && objcopy $(ALLOC_RENAMED) $@
+
+$(O)/tests/fuzz/fuzz_refalloc: tests/fuzz/fuzz_refalloc.c $(patsubst %,$(O)/fuzz/alloc/%.o,$(ALLOC_NAMES) heap_walk)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(USER_FLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer $^ -o $@

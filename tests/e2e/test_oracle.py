@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 from harness import ALLOCPATH, ROOT, Failure, each, fail_if, need, program
-from test_refalloc import environment
+from test_refalloc import LIBRARY, environment
 
 ALL_STACKS = ("--stacks", "1000000")
 ESTIMATE = 0.05 # of mappings: 0.3 % was seen, where one stack in three was taken
@@ -144,9 +144,10 @@ def _compare(process, counted, depth):
 def _oracle(context, row):
     name, depth = row
     path = context.file("ledger")
+    preloaded = {} if name == "stress" else {"LD_PRELOAD": LIBRARY} # it walks its heap
     # In allocpath's own environment: so it knows the library before the command begins.
     report = context.measure(_command(context, name), depth, options=ALL_STACKS, timeout=240,
-                             environment=environment(f"ledger={path}.%p"))
+                             environment=environment(f"ledger={path}.%p") | preloaded)
     found = [f"lost: {reason} {count}" for reason, count in report.json["lost"].items() if count]
     compared = 0
     for process in report.processes:

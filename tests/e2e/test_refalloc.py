@@ -6,11 +6,12 @@ import os
 from harness import BUILD, each, program
 
 LIBRARY = os.path.join(BUILD, "librefalloc.so")
+WALKED = os.path.join(BUILD, "walked", "librefalloc.so") # the same, and the walk of its heap
 POLICIES = {policy: policy for policy in ("hybrid", "brk", "mmap")}
 
 
 def environment(*options):
-    return {"LD_PRELOAD": LIBRARY, "REFALLOC": ",".join(options)}
+    return {"LD_PRELOAD": WALKED, "REFALLOC": ",".join(options)}
 
 
 def _stress(context, policy, threads, steps):

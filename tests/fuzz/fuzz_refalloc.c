@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../include/refalloc.h"
+#include "../alloc/heap_walk.h"
 
 #define SLOTS 48u
 #define STEPS_MAX 200

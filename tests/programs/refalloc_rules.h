@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "../../include/refalloc.h"
+#include "../alloc/heap_walk.h"
 
 #define KIB ((size_t)1024)
 #define MIB (KIB * KIB)

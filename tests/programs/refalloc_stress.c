@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "../../include/refalloc.h"
+#include "../alloc/heap_walk.h"
 
 #define SLOTS 300
 #define SHARED 64

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "arena.h"
 
+#include <malloc.h>
 #include <sys/single_threaded.h>
 
 #include "arena_bins.h"
@@ -344,4 +345,27 @@ bool arena__trim(unsigned int index, size_t pad)
 	if (arena->top && !arena->segments->on_break)
 		some |= discard_inside(arena->top);
 	return some;
+}
+
+static void figure_free(struct mallinfo2 *info, const struct block *block)
+{
+	info->ordblks++;
+	info->fordblks += block__size(block);
+}
+
+void arena__figures(unsigned int index, struct mallinfo2 *info)
+{
+	const struct arena *arena = &arenas[index];
+
+	for (const struct segment *segment = arena->segments; segment; segment = segment->next)
+		info->arena += segment->bytes;
+	for (unsigned int bin = 0; bin < NR_BINS; bin++) {
+		for (const struct block *block = arena->bins[bin]; block; block = block->next)
+			figure_free(info, block);
+	}
+	if (!arena->top)
+		return;
+	figure_free(info, arena->top);
+	if (!index && arena->segments->on_break)
+		info->keepcost = block__size(arena->top);
 }

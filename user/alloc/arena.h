@@ -47,4 +47,8 @@ bool arena__grow_in_place(struct block *block, size_t size);
 /* Gives back all but pad of the top, and whole pages inside free blocks; true: some were. */
 bool arena__trim(unsigned int index, size_t pad);
 
+/* Adds its segments, its free blocks and, on the break, its top. */
+struct mallinfo2;
+void arena__figures(unsigned int index, struct mallinfo2 *info);
+
 #endif

@@ -6,7 +6,6 @@
 #include "cache.h"
 #include "config.h"
 #include "mapping.h"
-#include "refalloc.h"
 #include "thread.h"
 
 REFALLOC_PUBLIC int malloc_trim(size_t pad)
@@ -54,18 +53,18 @@ REFALLOC_PUBLIC int mallopt(int parameter, int value)
 	return 1;
 }
 
-/* By a walk: the older mallinfo, of ints, is left to libc, whose figures are of its own blocks. */
+/* The older mallinfo, of ints, is left to libc, whose figures are of its own blocks. */
 REFALLOC_PUBLIC struct mallinfo2 mallinfo2(void)
 {
 	struct mallinfo2 info = { 0 };
-	struct refalloc_walk walk;
 
-	refalloc_walk(&walk);
-	info.arena = walk.heap_bytes + walk.arena_bytes;
-	info.ordblks = walk.free_blocks;
-	info.fordblks = walk.free_bytes;
+	thread__ready();
+	for (unsigned int i = 0; i < arenas__used(); i++) {
+		arena__lock(i);
+		arena__figures(i, &info);
+		arena__unlock(i);
+	}
 	info.uordblks = info.arena - info.fordblks;
-	info.keepcost = walk.top_bytes;
 	mapping__figures(&info.hblks, &info.hblkhd);
 	return info;
 }

@@ -4,7 +4,7 @@
 
 #include "arena.h"
 #include "arena_bins.h"
-#include "ledger.h"
+#include "heap_walk.h"
 
 struct walker {
 	struct arena *arena;
