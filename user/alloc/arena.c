@@ -16,9 +16,11 @@ static unsigned int nr_used = 1; /* arenas that ever had a thread */
 
 unsigned int arena__join(void)
 {
+	/* By the other policies all are on the break, or there is none. */
+	size_t most = config.policy == POLICY_HYBRID ? CONFIG_GET(arenas) : 1;
 	unsigned int best = 0;
 
-	for (unsigned int i = 0; i < config.arenas && arenas[best].threads; i++) {
+	for (unsigned int i = 0; i < most && arenas[best].threads; i++) {
 		if (arenas[i].threads < arenas[best].threads)
 			best = i;
 	}

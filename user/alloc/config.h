@@ -17,12 +17,12 @@
 #define DYNAMIC_MAX ((size_t)32 << 20) /* glibc's: a larger mapping does not move the threshold */
 
 struct config {
-	enum refalloc_policy policy;
+	size_t policy; /* enum refalloc_policy */
 	size_t threshold; /* requests from this size on get a mapping of their own */
 	size_t dynamic; /* 1: a freed mapping raises the threshold to its own size, as in glibc */
 	size_t top_pad; /* the break grows by this much more than asked, and keeps it when trimmed */
 	size_t trim_threshold;
-	size_t arenas; /* 0: eight for each CPU */
+	size_t arenas; /* at most; eight for each CPU, where it is not set */
 	size_t cache; /* 1: threads keep freed blocks for themselves */
 	size_t sample; /* mean bytes between two sampled requests */
 	const char *ledger; /* a file's name, in the environment; NULL: none */

@@ -46,7 +46,7 @@ static void fill_head(struct refalloc_head *head)
 	head->slot_bytes = sizeof(struct refalloc_slot);
 	head->used_slots = 1;
 	head->pid = os__pid();
-	head->policy = config.policy;
+	head->policy = (__u32)config.policy;
 	head->threshold = config.threshold;
 	head->start_ns = os__boot_ns();
 	memcpy(head->version, REFALLOC_VERSION, sizeof(REFALLOC_VERSION));

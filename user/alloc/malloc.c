@@ -35,7 +35,7 @@ static void *fail(int error)
 
 static inline void *watched(struct block *block, size_t size, enum alloc_path path)
 {
-	PROBE_REQUEST(block__memory(block), size, path);
+	PROBE(refalloc, request, block__memory(block), size, path);
 	if (SELDOM(sample__is_on()))
 		sample__request(block, size);
 	return block__memory(block);
@@ -161,7 +161,7 @@ static inline struct block *check(void *memory)
 static void tell_release(void *memory, __u64 word)
 {
 	ledger__release(word);
-	PROBE_RELEASE(memory, block__request(word), thread.release);
+	PROBE(refalloc, release, memory, block__request(word), (int)thread.release);
 }
 
 static void put_away(struct block *block)
@@ -170,7 +170,7 @@ static void put_away(struct block *block)
 
 	/* What was sampled is told before another thread can have it, the rest when it is known. */
 	if (word & BLOCK_SAMPLED)
-		PROBE_OTEL_FREE(block__memory(block));
+		PROBE(otel_memory, free, block__memory(block));
 	if (word & BLOCK_MAPPED) {
 		mapping__free(block);
 	} else {
@@ -207,7 +207,7 @@ static inline __attribute__((always_inline)) void free_block(void *memory)
 	}
 	/* Claim 6: a freed small block stays in the pool. */
 	ledger__kept_release(block->word);
-	PROBE_RELEASE(memory, block__request(block->word), RELEASE_KEPT);
+	PROBE(refalloc, release, memory, block__request(block->word), RELEASE_KEPT);
 	cache__push(bin, block);
 }
 
@@ -283,7 +283,7 @@ static void *resize(void *memory, size_t size)
 		resized = block;
 	if (resized) {
 		if (word & BLOCK_SAMPLED)
-			PROBE_OTEL_FREE(memory);
+			PROBE(otel_memory, free, memory);
 		tell_release(memory, word);
 		return give(resized, size);
 	}
@@ -381,4 +381,34 @@ REFALLOC_PUBLIC size_t malloc_usable_size(void *memory)
 	if (block->word & BLOCK_MAPPED)
 		return mapping__usable(block);
 	return block__size(block) - HEADER_BYTES;
+}
+
+REFALLOC_PUBLIC int malloc_trim(size_t pad)
+{
+	bool some = false;
+
+	thread__ready();
+	cache__empty();
+	for (unsigned int i = 0; i < arenas__used(); i++) {
+		arena__lock(i);
+		some |= arena__trim(i, pad);
+		arena__unlock(i);
+	}
+	return some;
+}
+
+/* The older mallinfo, of ints, is left to libc, whose figures are of its own blocks. */
+REFALLOC_PUBLIC struct mallinfo2 mallinfo2(void)
+{
+	struct mallinfo2 info = { 0 };
+
+	thread__ready();
+	for (unsigned int i = 0; i < arenas__used(); i++) {
+		arena__lock(i);
+		arena__figures(i, &info);
+		arena__unlock(i);
+	}
+	info.uordblks = info.arena - info.fordblks;
+	mapping__figures(&info.hblks, &info.hblkhd);
+	return info;
 }

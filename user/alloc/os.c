@@ -39,13 +39,13 @@ void *os__map(size_t length)
 	if (!CALLED(mmap, start != MAP_FAILED))
 		return NULL;
 	LEDGER_COUNT(mmap_anon_bytes, length);
-	PROBE_MAP(start, length);
+	PROBE(refalloc, map, start, length);
 	return start;
 }
 
 bool os__unmap(void *start, size_t length)
 {
-	PROBE_UNMAP(start, length);
+	PROBE(refalloc, unmap, start, length);
 	if (!CALLED(munmap, !munmap(start, length)))
 		return false;
 	LEDGER_COUNT(munmap_bytes, length);
@@ -98,10 +98,10 @@ bool os__move_break(ptrdiff_t by)
 		return false;
 	if (by > 0) {
 		LEDGER_COUNT(brk_grown_bytes, by);
-		PROBE_GROW((char *)before + by, by);
+		PROBE(refalloc, grow, (char *)before + by, by);
 	} else {
 		LEDGER_COUNT(brk_shrunk_bytes, -by);
-		PROBE_SHRINK((char *)before + by, -by);
+		PROBE(refalloc, shrink, (char *)before + by, -by);
 	}
 	return true;
 }

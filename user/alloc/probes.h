@@ -14,45 +14,18 @@
 #define REFALLOC_PROBES_H
 
 #define _SDT_HAS_SEMAPHORES 1
+#define SDT_USE_VARIADIC
 #include <sys/sdt.h>
 
-#define PROBE_SEMAPHORES(declare)                                                                  \
-	declare(refalloc_request) declare(refalloc_release) declare(refalloc_grow)                 \
-		declare(refalloc_shrink) declare(refalloc_map) declare(refalloc_unmap)             \
-			declare(otel_memory_alloc) declare(otel_memory_free)
+/* Defined in sample.c, by the names that sys/sdt.h wants. */
+extern volatile unsigned short refalloc_request_semaphore, refalloc_release_semaphore,
+	refalloc_grow_semaphore, refalloc_shrink_semaphore, refalloc_map_semaphore,
+	refalloc_unmap_semaphore, otel_memory_alloc_semaphore, otel_memory_free_semaphore;
 
-#define PROBE_DECLARE(name) extern volatile unsigned short name##_semaphore;
-PROBE_SEMAPHORES(PROBE_DECLARE)
-#undef PROBE_DECLARE
-
-#define PROBE_IS_ON(name) __builtin_expect(name##_semaphore, 0)
-
-#define PROBE_REQUEST(pointer, bytes, path)                                                        \
+#define PROBE(provider, name, ...)                                                                 \
 	do {                                                                                       \
-		if (PROBE_IS_ON(refalloc_request))                                                 \
-			DTRACE_PROBE3(refalloc, request, pointer, bytes, path);                    \
+		if (__builtin_expect(provider##_##name##_semaphore, 0))                            \
+			STAP_PROBEV(provider, name, __VA_ARGS__);                                  \
 	} while (0)
-#define PROBE_RELEASE(pointer, bytes, how)                                                         \
-	do {                                                                                       \
-		if (PROBE_IS_ON(refalloc_release))                                                 \
-			DTRACE_PROBE3(refalloc, release, pointer, bytes, how);                     \
-	} while (0)
-#define PROBE_OF_KERNEL(name, at, bytes)                                                           \
-	do {                                                                                       \
-		if (PROBE_IS_ON(refalloc_##name))                                                  \
-			DTRACE_PROBE2(refalloc, name, at, bytes);                                  \
-	} while (0)
-#define PROBE_OTEL_ALLOC(pointer, bytes, weight)                                                   \
-	DTRACE_PROBE3(otel_memory, alloc, pointer, bytes, weight)
-#define PROBE_OTEL_FREE(pointer)                                                                   \
-	do {                                                                                       \
-		if (PROBE_IS_ON(otel_memory_free))                                                 \
-			DTRACE_PROBE1(otel_memory, free, pointer);                                 \
-	} while (0)
-
-#define PROBE_GROW(at, bytes) PROBE_OF_KERNEL(grow, at, bytes)
-#define PROBE_SHRINK(at, bytes) PROBE_OF_KERNEL(shrink, at, bytes)
-#define PROBE_MAP(at, bytes) PROBE_OF_KERNEL(map, at, bytes)
-#define PROBE_UNMAP(at, bytes) PROBE_OF_KERNEL(unmap, at, bytes)
 
 #endif

@@ -9,9 +9,10 @@
 
 #define MAX_POINTS 10000
 
-#define PROBE_DEFINE(name)                                                                         \
-	__attribute__((section(".probes"))) volatile unsigned short name##_semaphore;
-PROBE_SEMAPHORES(PROBE_DEFINE)
+__attribute__((section(".probes"))) volatile unsigned short refalloc_request_semaphore,
+	refalloc_release_semaphore, refalloc_grow_semaphore, refalloc_shrink_semaphore,
+	refalloc_map_semaphore, refalloc_unmap_semaphore, otel_memory_alloc_semaphore,
+	otel_memory_free_semaphore;
 
 double sample__minus_ln(double x)
 {
@@ -72,5 +73,5 @@ void sample__request(struct block *block, size_t bytes)
 	if (!points)
 		return;
 	block__set_word(block, block->word | BLOCK_SAMPLED);
-	PROBE_OTEL_ALLOC(block__memory(block), bytes, points * config.sample);
+	PROBE(otel_memory, alloc, block__memory(block), bytes, points * config.sample);
 }
