@@ -126,6 +126,8 @@ LINKS = "overwritten free block: its links do not lead back to it"
 # {case of tests/programs/refalloc_misuse.c: complaint}
 MISUSES = {
     **dict.fromkeys(("double_small", "double_large", "double_mapping", "double_mapping_later",
+                     "double_mapping_much_later", "double_mapping_64", "double_mapping_page",
+                     "double_mapping_huge", "double_mapping_moved",
                      "double_aligned", "double_later", "double_trimmed", "double_coalesced",
                      "double_thread", "realloc_freed", "usable_of_freed"), FREED),
     **dict.fromkeys(("bad_unaligned", "bad_inside", "bad_stack", "bad_static", "bad_text",

@@ -128,6 +128,57 @@ static void double_mapping_later(void)
 	free(memory);
 }
 
+/* 200 others have gone since. */
+static void double_mapping_much_later(void)
+{
+	char *memory = malloc(500000), *others[200];
+
+	blame(memory);
+	for (size_t i = 0; i < ELEMENTS(others); i++)
+		others[i] = malloc(131072 + i % 7);
+	free(memory);
+	for (size_t i = 0; i < ELEMENTS(others); i++)
+		free(others[i]);
+	free(memory);
+}
+
+static void double_mapping_aligned(size_t alignment)
+{
+	char *memory = memalign(alignment, 500000);
+
+	blame(memory);
+	free(memory);
+	free(memory);
+}
+
+static void double_mapping_64(void)
+{
+	double_mapping_aligned(64);
+}
+
+static void double_mapping_page(void)
+{
+	double_mapping_aligned(4096);
+}
+
+static void double_mapping_huge(void)
+{
+	double_mapping_aligned(2 << 20);
+}
+
+/* mremap has moved it away. */
+static void double_mapping_moved(void)
+{
+	char *memory = malloc(500000), *wall = malloc(500000), *moved;
+
+	blame(memory);
+	for (size_t size = 1 << 20; (moved = realloc(memory, size)) == memory; size *= 2)
+		;
+	free(memory);
+	free(wall);
+	free(moved);
+}
+
 static void realloc_freed(void)
 {
 	char *memory = malloc(100);
@@ -411,6 +462,11 @@ static const struct {
 	{ "double_large", double_large },
 	{ "double_mapping", double_mapping },
 	{ "double_mapping_later", double_mapping_later },
+	{ "double_mapping_much_later", double_mapping_much_later },
+	{ "double_mapping_64", double_mapping_64 },
+	{ "double_mapping_page", double_mapping_page },
+	{ "double_mapping_huge", double_mapping_huge },
+	{ "double_mapping_moved", double_mapping_moved },
 	{ "double_aligned", double_aligned },
 	{ "double_later", double_later },
 	{ "double_trimmed", double_trimmed },

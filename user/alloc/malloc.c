@@ -139,10 +139,11 @@ static inline __attribute__((always_inline)) void *quick_request(size_t size)
 static inline struct block *check(void *memory)
 {
 	struct block *block = block__of(memory);
+	uintptr_t at = (uintptr_t)memory % PAGE;
 	size_t size;
 
-	/* Where mappings' blocks begin there may be none any more, and so no header to look at. */
-	if (SELDOM((uintptr_t)memory % PAGE == HEADER_BYTES && mapping__is_gone(memory)))
+	/* Where mappings' blocks lie, at the header or an alignment, there may be nothing any more. */
+	if (SELDOM(!(at & (at - 1))) && SELDOM(mapping__is_gone(memory)))
 		complain__about(memory);
 	if (SELDOM((uintptr_t)memory % ALIGNMENT ||
 		   (block__tagged_before(block) & TAG_MASK) != TAG ||

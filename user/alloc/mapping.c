@@ -8,10 +8,9 @@
 
 static size_t nr_blocks, nr_bytes; /* all threads' */
 
-/* Blocks whose mapping went last: their headers are not there to say that they are free. */
-#define NR_GONE 16u
+/* Blocks whose mapping has gone: their headers are not there to say that they are free. */
+#define NR_GONE 4096u
 static const void *gone[NR_GONE];
-static unsigned int next_gone;
 
 static size_t mapping_length(const struct block *block)
 {
@@ -28,28 +27,24 @@ static char *mapping_start(const struct block *block)
 	return start;
 }
 
-static void remember_gone(const void *memory)
+static const void **gone_entry(const void *memory)
 {
-	unsigned int at = __atomic_fetch_add(&next_gone, 1, __ATOMIC_RELAXED);
-
-	__atomic_store_n(&gone[at % NR_GONE], memory, __ATOMIC_RELAXED);
+	return &gone[(uintptr_t)memory / PAGE % NR_GONE];
 }
 
-static void forget_gone(const void *memory)
+static void remember_gone(const void *memory)
 {
-	for (unsigned int i = 0; i < NR_GONE; i++) {
-		if (__atomic_load_n(&gone[i], __ATOMIC_RELAXED) == memory)
-			__atomic_store_n(&gone[i], NULL, __ATOMIC_RELAXED);
-	}
+	__atomic_store_n(gone_entry(memory), memory, __ATOMIC_RELAXED);
 }
 
 bool mapping__is_gone(const void *memory)
 {
-	bool was = false;
-
-	for (unsigned int i = 0; i < NR_GONE; i++)
-		was |= __atomic_load_n(&gone[i], __ATOMIC_RELAXED) == memory;
-	return was && !os__is_mapped((char *)memory - HEADER_BYTES);
+	if (__atomic_load_n(gone_entry(memory), __ATOMIC_RELAXED) != memory)
+		return false;
+	if (!os__is_mapped((char *)memory - HEADER_BYTES))
+		return true;
+	__atomic_store_n(gone_entry(memory), NULL, __ATOMIC_RELAXED); /* others have it now */
+	return false;
 }
 
 static void account(long blocks, size_t bytes)
@@ -78,7 +73,6 @@ struct block *mapping__new(size_t request, size_t alignment)
 		return NULL;
 	thread__did_path(PATH_MMAP);
 	block = block__of((void *)(((uintptr_t)start + HEADER_BYTES + alignment - 1) & -alignment));
-	forget_gone(block__memory(block));
 	set_block(block, (size_t)((char *)block - start), request);
 	over = length - mapping_length(block);
 	if (over)
@@ -104,7 +98,6 @@ struct block *mapping__resize(struct block *block, size_t request)
 	if (block__at(start, distance) != block) {
 		remember_gone(block__memory(block));
 		block = block__at(start, distance);
-		forget_gone(block__memory(block));
 	}
 	set_block(block, distance, request);
 	return block;

@@ -13,7 +13,11 @@ struct block *mapping__resize(struct block *block, size_t request);
 
 void mapping__free(struct block *block);
 
-/* Whether it was one of the last such blocks' memory and is mapped no more. */
+/*
+ * Whether it was such a block's memory and is mapped no more. Forgotten when another's went whose
+ * page number is the same but for a multiple of 4096: to look at it then is SIGSEGV, without a line.
+ * To ask the kernel instead, of each pointer outside the heap, would cost a call a free in threads.
+ */
 bool mapping__is_gone(const void *memory);
 
 /* Bytes from malloc's pointer to the mapping's end. */

@@ -73,11 +73,11 @@ bool os__discard(void *start, size_t length)
 	return true;
 }
 
-bool os__is_mapped(const void *page)
+bool os__is_mapped(const void *memory)
 {
 	unsigned char resident;
 
-	return !mincore((void *)page, PAGE, &resident);
+	return !mincore((void *)((uintptr_t)memory & ~(PAGE - 1)), 1, &resident);
 }
 
 void *os__break(void)

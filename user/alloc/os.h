@@ -25,7 +25,7 @@ void *os__remap(void *start, size_t from,
 		size_t to); /* it may move; NULL: refused, all is as before */
 bool os__discard(void *start, size_t length); /* keeps the addresses, gives the pages back */
 
-bool os__is_mapped(const void *page);
+bool os__is_mapped(const void *memory);
 
 void *os__break(void); /* NULL: there is none */
 bool os__move_break(ptrdiff_t by);
