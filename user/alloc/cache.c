@@ -5,11 +5,12 @@
 #include "config.h"
 #include "ledger.h"
 
+/* Of the larger ones few: 1 MiB in all, where most of what is asked for is found without a lock. */
 static __u8 room_of(size_t bin)
 {
 	size_t size = BLOCK_MIN + bin * ALIGNMENT;
 
-	return size <= 512 ? 32 : 16;
+	return size <= 512 ? 32 : size <= 1024 ? 16 : 2;
 }
 
 void cache__open(void)

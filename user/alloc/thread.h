@@ -15,7 +15,7 @@
 #define REFALLOC_PUBLIC __attribute__((visibility("default")))
 #define SELDOM(condition) __builtin_expect(!!(condition), 0)
 
-#define CACHE_MAX ((size_t)1040) /* the largest block that threads keep */
+#define CACHE_MAX ((size_t)4112) /* the largest block that threads keep */
 #define CACHE_BINS ((CACHE_MAX - BLOCK_MIN) / ALIGNMENT + 1)
 
 static inline size_t cache__bin(size_t block_size)
