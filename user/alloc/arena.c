@@ -64,12 +64,6 @@ void arenas__unlock(void)
 		pthread_mutex_unlock(&arenas[i].lock);
 }
 
-void arenas__reset_locks(void)
-{
-	for (unsigned int i = 0; i < nr_used; i++)
-		pthread_mutex_init(&arenas[i].lock, NULL);
-}
-
 bool arena__holds(const struct block *block)
 {
 	const struct arena *arena = &arenas[block__arena(block)];

@@ -22,7 +22,6 @@ void arena__lock(unsigned int index);
 void arena__unlock(unsigned int index);
 void arenas__lock(void); /* all, for fork */
 void arenas__unlock(void);
-void arenas__reset_locks(void);
 
 /* Whether such a block can be in its arena: whoever does not trust its size may ask, without a lock. */
 bool arena__holds(const struct block *block);

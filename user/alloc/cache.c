@@ -15,10 +15,7 @@ static __u8 room_of(size_t bin)
 
 void cache__open(void)
 {
-	/* The quick ways count plainly, which a thread without a slot of its own must not. */
-	if (!config.cache || (thread.shares_slot && refalloc_ledger()))
-		return;
-	for (size_t i = 0; i < CACHE_BINS; i++)
+	for (size_t i = 0; config.cache && i < CACHE_BINS; i++)
 		thread.room[i] = room_of(i);
 }
 

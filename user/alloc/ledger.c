@@ -10,34 +10,7 @@
 struct refalloc_slot ledger_early;
 
 static struct refalloc_ledger *ledger;
-static __u8 claimed[REFALLOC_SLOTS]; /* slot 0 is nobody's own */
-
-void ledger__request(size_t size, __u64 word)
-{
-	struct refalloc_slot *slot = thread.slot;
-	struct refalloc_row *row = &slot->rows[size_class__of(size)];
-	enum alloc_path path = thread.path;
-
-	if (!LEDGER_IS_KEPT)
-		return;
-	ledger__add(&row->count[path], 1);
-	ledger__add(&row->bytes, size);
-	if (path != PATH_POOL)
-		ledger__add(&slot->grown_bytes[path], size);
-	ledger__limits(slot, size, path);
-	if (word & BLOCK_MAPPED)
-		ledger__add(&slot->home_mapping, 1);
-	else if (word & BLOCK_ELSEWHERE)
-		ledger__add(&slot->home_arena, 1);
-}
-
-void ledger__release(__u64 word)
-{
-	if (!LEDGER_IS_KEPT)
-		return;
-	ledger__add(&thread.slot->releases[thread.release], 1);
-	ledger__add(&thread.slot->release_bytes, block__request(word));
-}
+static bool claimed[REFALLOC_SLOTS]; /* slot 0 is nobody's own */
 
 static void fill_head(struct refalloc_head *head)
 {
@@ -53,21 +26,27 @@ static void fill_head(struct refalloc_head *head)
 	__atomic_store_n(&head->magic, REFALLOC_MAGIC, __ATOMIC_RELEASE);
 }
 
+/* at: the mapping that it takes the place of, or NULL. */
 static void map_ledger(void *at)
 {
-	struct refalloc_ledger *mapped = NULL;
-	int error = 0;
+	struct refalloc_ledger *mapped = os__map_ledger(config.ledger, sizeof(*mapped), at);
 
-	mapped = os__map_ledger(config.ledger, sizeof(*mapped), at, &error);
 	if (!mapped && config.ledger) {
 		os__say("no ledger in %s: %s", config.ledger,
-			error == EEXIST ? "there is something that is not a file" :
-					  strerrordesc_np(error));
-		mapped = os__map_ledger(NULL, sizeof(*mapped), at, &error);
+			errno == EEXIST ? "there is something that is not a file" :
+					  strerrordesc_np(errno));
+		mapped = os__map_ledger(NULL, sizeof(*mapped), at);
 	}
 	if (mapped)
 		fill_head(&mapped->head);
 	ledger = mapped;
+}
+
+static void use_slot(unsigned int index)
+{
+	thread.slot_index = index;
+	thread.shares_slot = !index;
+	thread.slot = ledger ? &ledger->slots[index] : &ledger_early;
 }
 
 void ledger__open(void)
@@ -84,12 +63,9 @@ void ledger__open(void)
 
 void ledger__reopen(void)
 {
-	struct refalloc_ledger *old = ledger;
-
-	if (!old)
+	if (!ledger)
 		return;
-	/* Slots are indexes into the mapping: the child's takes the place of its parent's. */
-	map_ledger(old);
+	map_ledger(ledger);
 	memset(claimed, 0, sizeof(claimed));
 	memset(&ledger_early, 0, sizeof(ledger_early));
 	ledger__claim();
@@ -97,31 +73,22 @@ void ledger__reopen(void)
 
 void ledger__claim(void)
 {
-	unsigned int i = 0;
+	unsigned int i = 1;
 
-	thread.slot_index = 0;
-	thread.shares_slot = true;
-	thread.slot = ledger ? &ledger->slots[0] : &ledger_early;
-	if (ledger) {
-		for (i = 1; i < REFALLOC_SLOTS && claimed[i]; i++)
-			;
-	}
+	while (i < REFALLOC_SLOTS && claimed[i])
+		i++;
 	if (!ledger || i == REFALLOC_SLOTS)
-		return;
+		i = 0;
 	claimed[i] = 1;
-	if (ledger->head.used_slots <= i)
+	if (ledger && ledger->head.used_slots <= i)
 		__atomic_store_n(&ledger->head.used_slots, i + 1, __ATOMIC_RELEASE);
-	thread.slot_index = i;
-	thread.shares_slot = false;
-	thread.slot = &ledger->slots[i];
+	use_slot(i);
 }
 
 void ledger__leave(void)
 {
 	claimed[thread.slot_index] = 0;
-	thread.slot_index = 0;
-	thread.shares_slot = true;
-	thread.slot = ledger ? &ledger->slots[0] : &ledger_early;
+	use_slot(0);
 }
 
 REFALLOC_PUBLIC const struct refalloc_ledger *refalloc_ledger(void)

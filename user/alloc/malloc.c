@@ -28,7 +28,7 @@
 
 static void *fail(int error)
 {
-	LEDGER_COUNT(failed, 1);
+	ledger__add(&thread.slot->failed, 1);
 	errno = error;
 	return NULL;
 }
@@ -46,7 +46,7 @@ static void *give(struct block *block, size_t size)
 {
 	if (!(block->word & BLOCK_MAPPED))
 		block__give(block, size);
-	ledger__request(size, block->word);
+	ledger__request(size, block->word, thread.path);
 	return watched(block, size, thread.path);
 }
 
@@ -131,7 +131,7 @@ static inline __attribute__((always_inline)) void *quick_request(size_t size)
 	if (SELDOM(!block))
 		return NULL;
 	block__give(block, size);
-	ledger__pool_request(size, block->word);
+	ledger__request(size, block->word, PATH_POOL);
 	return watched(block, size, PATH_POOL);
 }
 
@@ -161,7 +161,7 @@ static inline struct block *check(void *memory)
 
 static void tell_release(void *memory, __u64 word)
 {
-	ledger__release(word);
+	ledger__release(word, thread.release);
 	PROBE(refalloc, release, memory, block__request(word), (int)thread.release);
 }
 
@@ -207,7 +207,7 @@ static inline __attribute__((always_inline)) void free_block(void *memory)
 		return;
 	}
 	/* Claim 6: a freed small block stays in the pool. */
-	ledger__kept_release(block->word);
+	ledger__release(block->word, RELEASE_KEPT);
 	PROBE(refalloc, release, memory, block__request(block->word), RELEASE_KEPT);
 	cache__push(bin, block);
 }

@@ -23,10 +23,8 @@ extern void *__curbrk __attribute__((weak));
 
 static bool called(__u64 *calls, __u64 *failed, bool done)
 {
-	if (LEDGER_IS_KEPT)
-		ledger__add(calls, 1);
-	if (LEDGER_IS_KEPT && !done)
-		ledger__add(failed, 1);
+	ledger__add(calls, 1);
+	ledger__add(failed, !done);
 	return done;
 }
 
@@ -38,7 +36,7 @@ void *os__map(size_t length)
 
 	if (!CALLED(mmap, start != MAP_FAILED))
 		return NULL;
-	LEDGER_COUNT(mmap_anon_bytes, length);
+	ledger__add(&thread.slot->mmap_anon_bytes, length);
 	PROBE(refalloc, map, start, length);
 	return start;
 }
@@ -48,7 +46,7 @@ bool os__unmap(void *start, size_t length)
 	PROBE(refalloc, unmap, start, length);
 	if (!CALLED(munmap, !munmap(start, length)))
 		return false;
-	LEDGER_COUNT(munmap_bytes, length);
+	ledger__add(&thread.slot->munmap_bytes, length);
 	return true;
 }
 
@@ -59,9 +57,9 @@ void *os__remap(void *start, size_t from, size_t to)
 	if (!CALLED(mremap, moved != MAP_FAILED))
 		return NULL;
 	if (to > from)
-		LEDGER_COUNT(mremap_grown_bytes, to - from);
+		ledger__add(&thread.slot->mremap_grown_bytes, to - from);
 	else
-		LEDGER_COUNT(mremap_shrunk_bytes, from - to);
+		ledger__add(&thread.slot->mremap_shrunk_bytes, from - to);
 	return moved;
 }
 
@@ -69,7 +67,7 @@ bool os__discard(void *start, size_t length)
 {
 	if (!CALLED(madvise, !madvise(start, length, MADV_DONTNEED)))
 		return false;
-	LEDGER_COUNT(madvise_dontneed_bytes, length);
+	ledger__add(&thread.slot->madvise_dontneed_bytes, length);
 	return true;
 }
 
@@ -85,7 +83,7 @@ void *os__break(void)
 	void *now;
 
 	if (&__curbrk && !__curbrk)
-		LEDGER_COUNT(brk_calls, 1); /* the question, which sbrk asks once */
+		ledger__add(&thread.slot->brk_calls, 1); /* the question, which sbrk asks once */
 	now = sbrk(0);
 	return now == (void *)-1 ? NULL : now;
 }
@@ -97,27 +95,24 @@ bool os__move_break(ptrdiff_t by)
 	if (!CALLED(brk, before != (void *)-1))
 		return false;
 	if (by > 0) {
-		LEDGER_COUNT(brk_grown_bytes, by);
+		ledger__add(&thread.slot->brk_grown_bytes, (__u64)by);
 		PROBE(refalloc, grow, (char *)before + by, by);
 	} else {
-		LEDGER_COUNT(brk_shrunk_bytes, -by);
+		ledger__add(&thread.slot->brk_shrunk_bytes, (__u64)-by);
 		PROBE(refalloc, shrink, (char *)before + by, -by);
 	}
 	return true;
 }
 
 /* false: it is too long. */
-static bool expand_path(const char *path, char *to, size_t room)
+static bool expand_path(const char *path, char *to, int room)
 {
 	const char *pid = strstr(path, "%p");
-	size_t front = pid ? (size_t)(pid - path) : strlen(path);
 
-	if (front >= room)
-		return false;
-	memcpy(to, path, front);
-	to[front] = 0;
-	return !pid ||
-	       snprintf(to + front, room - front, "%d%s", getpid(), pid + 2) < (int)(room - front);
+	if (!pid)
+		return snprintf(to, (size_t)room, "%s", path) < room;
+	return snprintf(to, (size_t)room, "%.*s%d%s", (int)(pid - path), path, getpid(), pid + 2) <
+	       room;
 }
 
 /* A file of our own: what others have mapped by this name stays theirs, and whole. */
@@ -128,32 +123,27 @@ static int open_ledger(const char *path)
 
 	if (!path)
 		return memfd_create("refalloc-ledger", MFD_CLOEXEC);
-	if (!expand_path(path, expanded, sizeof(expanded))) {
-		errno = ENAMETOOLONG;
+	errno = ENAMETOOLONG;
+	if (!expand_path(path, expanded, sizeof(expanded)))
 		return -1;
-	}
-	if (!lstat(expanded, &stat)) {
-		if (!S_ISREG(stat.st_mode)) {
-			errno = EEXIST;
-			return -1;
-		}
-		unlink(expanded);
-	}
+	errno = EEXIST;
+	if (!lstat(expanded, &stat) && (!S_ISREG(stat.st_mode) || unlink(expanded)))
+		return -1;
 	return open(expanded, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 }
 
-void *os__map_ledger(const char *path, size_t length, void *at, int *error)
+void *os__map_ledger(const char *path, size_t length, void *at)
 {
 	void *start = MAP_FAILED;
-	int file = open_ledger(path);
+	int file = open_ledger(path), error;
 
-	if (file >= 0 && !ftruncate(file, (off_t)length)) {
+	if (file >= 0 && !ftruncate(file, (off_t)length))
 		start = mmap(at, length, PROT_READ | PROT_WRITE, MAP_SHARED | (at ? MAP_FIXED : 0),
 			     file, 0);
-	}
-	*error = errno;
+	error = errno;
 	if (file >= 0)
 		close(file);
+	errno = error;
 	return start == MAP_FAILED ? NULL : start;
 }
 

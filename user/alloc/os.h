@@ -32,9 +32,9 @@ bool os__move_break(ptrdiff_t by);
 
 /*
  * A shared mapping of a new file: path may have a %p for the pid; NULL: a file without a name. at:
- * NULL, or a mapping of this length that is replaced. On failure NULL with *error set.
+ * NULL, or a mapping of this length that is replaced. On failure NULL with errno set.
  */
-void *os__map_ledger(const char *path, size_t length, void *at, int *error);
+void *os__map_ledger(const char *path, size_t length, void *at);
 
 unsigned int os__cpus(void); /* that this process may run on */
 __u64 os__boot_ns(void);

@@ -14,7 +14,7 @@ __thread struct thread thread __attribute__((tls_model("initial-exec")));
 
 static pthread_mutex_t threads_lock = PTHREAD_MUTEX_INITIALIZER; /* slots, threads of arenas */
 static pthread_key_t thread_key;
-static bool has_key, is_open;
+static bool has_key;
 
 #ifdef __SANITIZE_THREAD__
 #define LAST_ROUND                                                                                 \
@@ -55,39 +55,34 @@ static void fork_parent(void)
 	pthread_mutex_unlock(&threads_lock);
 }
 
+/* It has the locks that its parent's thread took. */
 static void fork_child(void)
 {
-	arenas__reset_locks();
-	pthread_mutex_init(&threads_lock, NULL);
+	fork_parent();
 	if (thread.state == THREAD_READY)
 		ledger__reopen();
 }
 
-/* Once. Whatever allocates in here finds an allocator that is open. */
-static void open_process(void)
-{
-	config__read();
-	ledger__open();
-	is_open = true;
-}
-
 void thread__begin(void)
 {
-	static bool has_hooks;
-	bool hook;
+	static bool is_open;
+	bool first;
 
 	pthread_mutex_lock(&threads_lock);
-	if (!is_open)
-		open_process();
+	first = !is_open;
+	is_open = true;
+	if (first) {
+		config__read();
+		ledger__open();
+	}
 	thread.state = THREAD_READY;
 	ledger__claim();
 	thread.arena = arena__join();
 	cache__open();
 	sample__begin();
-	hook = !has_hooks;
-	has_hooks = true;
 	pthread_mutex_unlock(&threads_lock);
-	if (hook) {
+	/* What follows may ask for memory: it finds an allocator that is open. */
+	if (first) {
 		has_key = !pthread_key_create(&thread_key, thread_end);
 		pthread_atfork(fork_prepare, fork_parent, fork_child);
 	}
