@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Bins of free blocks: one for each size up to 1 KiB, then eight for each power of two, as the
+ * Bins of free blocks: one for each size up to 256 bytes, then eight for each power of two, by the
  * profiler's size classes. A bit tells which are not empty. Included by the files that know arenas
  * from the inside.
  */
@@ -13,8 +13,7 @@
 #include "complain.h"
 #include "thread.h"
 
-#define SMALL_BINS 64u
-#define NR_BINS (SMALL_BINS + (48 - 10) * 8)
+#define NR_BINS ((unsigned int)NR_SIZE_CLASSES)
 #define BIN_WORDS ((NR_BINS + 63) / 64)
 #define MAX_TRIES 8 /* blocks that are looked at in a bin whose blocks differ in size */
 
@@ -41,12 +40,7 @@ extern struct arena arenas[];
 
 static inline unsigned int bin__of(size_t size)
 {
-	unsigned int msb;
-
-	if (size < SMALL_BINS * ALIGNMENT)
-		return (unsigned int)(size / ALIGNMENT);
-	msb = 63 - (unsigned int)__builtin_clzll(size);
-	return SMALL_BINS + (msb - 10) * 8 + (unsigned int)((size >> (msb - 3)) & 7);
+	return size_class__of(size / ALIGNMENT);
 }
 
 static inline void bin__put(struct arena *arena, struct block *block)

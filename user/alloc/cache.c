@@ -5,24 +5,12 @@
 #include "config.h"
 #include "ledger.h"
 
-/* Of the larger ones few: 1 MiB in all, where most of what is asked for is found without a lock. */
+/* Of the larger ones few: most of what is asked for is found without a lock, in 1.6 MiB at most. */
 static __u8 room_of(size_t bin)
 {
 	size_t size = BLOCK_MIN + bin * ALIGNMENT;
 
 	return size <= 512 ? 32 : size <= 1024 ? 16 : 2;
-}
-
-void cache__open(void)
-{
-	for (size_t i = 0; config.cache && i < CACHE_BINS; i++)
-		thread.room[i] = room_of(i);
-}
-
-void cache__close(void)
-{
-	for (size_t i = 0; i < CACHE_BINS; i++)
-		thread.room[i] = 0;
 }
 
 static void give_back(struct block *list)
@@ -69,14 +57,13 @@ void cache__put(struct block *block)
 	cache__push(bin, block);
 }
 
-void cache__empty(void)
+void cache__reset(bool open)
 {
 	for (size_t i = 0; i < CACHE_BINS; i++) {
 		struct block *list = thread.bins[i];
 
 		thread.bins[i] = NULL;
-		if (thread.room[i] || list)
-			thread.room[i] = room_of(i);
+		thread.room[i] = open && config.cache ? room_of(i) : 0;
 		give_back(list);
 	}
 }

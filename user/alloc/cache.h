@@ -24,9 +24,8 @@ static inline struct block *cache__next(const struct block *block)
 	return block->next;
 }
 
-void cache__open(void); /* makes room, if this thread is to have a cache */
-void cache__close(void); /* leaves none */
-void cache__empty(void); /* gives everything back */
+/* Gives everything back, and makes room anew; or, where it is not to be open, leaves none. */
+void cache__reset(bool open);
 
 static inline void cache__push(size_t bin, struct block *block)
 {

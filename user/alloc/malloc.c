@@ -389,7 +389,7 @@ REFALLOC_PUBLIC int malloc_trim(size_t pad)
 	bool some = false;
 
 	thread__ready();
-	cache__empty();
+	cache__reset(thread.state == THREAD_READY);
 	for (unsigned int i = 0; i < arenas__used(); i++) {
 		arena__lock(i);
 		some |= arena__trim(i, pad);

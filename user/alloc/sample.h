@@ -19,7 +19,4 @@ static inline bool sample__is_on(void)
 	return __builtin_expect(otel_memory_alloc_semaphore, 0);
 }
 
-/* -ln(x), for x in (0, 1]: within 1e-7. No libm in a library that is preloaded into everything. */
-double sample__minus_ln(double x);
-
 #endif

@@ -33,8 +33,7 @@ static void thread_end(void *round)
 
 	if (number < LAST_ROUND && !pthread_setspecific(thread_key, (void *)(number + 1)))
 		return;
-	cache__empty();
-	cache__close();
+	cache__reset(false);
 	pthread_mutex_lock(&threads_lock);
 	arena__leave(thread.arena);
 	ledger__leave();
@@ -78,7 +77,7 @@ void thread__begin(void)
 	thread.state = THREAD_READY;
 	ledger__claim();
 	thread.arena = arena__join();
-	cache__open();
+	cache__reset(true);
 	sample__begin();
 	pthread_mutex_unlock(&threads_lock);
 	/* What follows may ask for memory: it finds an allocator that is open. */
