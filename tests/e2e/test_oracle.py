@@ -75,7 +75,7 @@ def _cc1(context):
 
 def _command(context, name):
     if name == "stress":
-        return [program("refalloc_stress"), 4, 4000, 1]
+        return [program("refalloc_stress"), 4, 4000, 1, "unwalked"]
     if name == "python3":
         return [sys.executable, "-c", "import json, threading\n"
                 "x = [json.dumps({str(i): [i] * (i % 500)}) for i in range(3000)]\n"
@@ -144,10 +144,9 @@ def _compare(process, counted, depth):
 def _oracle(context, row):
     name, depth = row
     path = context.file("ledger")
-    preloaded = {} if name == "stress" else {"LD_PRELOAD": LIBRARY} # it walks its heap
     # In allocpath's own environment: so it knows the library before the command begins.
     report = context.measure(_command(context, name), depth, options=ALL_STACKS, timeout=240,
-                             environment=environment(f"ledger={path}.%p") | preloaded)
+                             environment=environment(f"ledger={path}.%p") | {"LD_PRELOAD": LIBRARY})
     found = [f"lost: {reason} {count}" for reason, count in report.json["lost"].items() if count]
     compared = 0
     for process in report.processes:
