@@ -18,8 +18,10 @@ static double minus_ln(double x)
 	double power, square, sum = 0;
 	int halvings = 0;
 
-	for (; x < 1; x *= 2)
+	while (x < 1) {
+		x *= 2;
 		halvings++;
+	}
 	/* ln x, of x in [1, 2), is 2 artanh((x - 1) / (x + 1)): a series in its odd powers */
 	power = (x - 1) / (x + 1);
 	square = power * power;
