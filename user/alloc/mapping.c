@@ -37,13 +37,19 @@ static void remember_gone(const void *memory)
 	__atomic_store_n(gone_entry(memory), memory, __ATOMIC_RELAXED);
 }
 
+static void forget_gone(const void *memory)
+{
+	if (__atomic_load_n(gone_entry(memory), __ATOMIC_RELAXED) == memory)
+		__atomic_store_n(gone_entry(memory), NULL, __ATOMIC_RELAXED);
+}
+
 bool mapping__is_gone(const void *memory)
 {
 	if (__atomic_load_n(gone_entry(memory), __ATOMIC_RELAXED) != memory)
 		return false;
 	if (!os__is_mapped((char *)memory - HEADER_BYTES))
 		return true;
-	__atomic_store_n(gone_entry(memory), NULL, __ATOMIC_RELAXED); /* others have it now */
+	forget_gone(memory); /* others have it now */
 	return false;
 }
 
@@ -73,6 +79,7 @@ struct block *mapping__new(size_t request, size_t alignment)
 		return NULL;
 	thread__did_path(PATH_MMAP);
 	block = block__of((void *)(((uintptr_t)start + HEADER_BYTES + alignment - 1) & -alignment));
+	forget_gone(block__memory(block));
 	set_block(block, (size_t)((char *)block - start), request);
 	over = length - mapping_length(block);
 	if (over)
