@@ -40,6 +40,7 @@ AROUND = {
     "one_arena": ["arenas=1"],
     "foreign_break": [],
     "blocked_break": [],
+    "refused_mincore": [],
     "limited_space": [],
     "limited_data": [],
     "limited_thread": [],

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* build: -fno-builtin */
 /* The rules where others are about: threads, limits, whoever moves the break. */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "refalloc_rules.h"
@@ -390,11 +395,41 @@ static void rule_forks_of_threads(void)
 		pthread_join(threads[i], NULL);
 }
 
+static bool refuse_mincore(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mincore, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { ELEMENTS(filter), filter };
+
+	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
+	       !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+/* A block that has moved to where one had been is no double free, though mincore is refused. */
+static void rule_refused_mincore(void)
+{
+	char *first = malloc(64 * MIB), *wall = malloc(64 * MIB), *block = malloc(63 * MIB);
+
+	EXPECT(refuse_mincore());
+	free(first);
+	block = realloc(block, 64 * MIB);
+	EXPECT(block == first);
+	errno = 123;
+	free(block);
+	EXPECT(errno == 123);
+	free(wall);
+}
+
 static const struct refalloc_rule rules[] = {
 	{ "arenas", rule_arenas },
 	{ "one_arena", rule_one_arena },
 	{ "foreign_break", rule_foreign_break },
 	{ "blocked_break", rule_blocked_break },
+	{ "refused_mincore", rule_refused_mincore },
 	{ "limited_space", rule_limited_space },
 	{ "limited_data", rule_limited_data },
 	{ "limited_thread", rule_limited_thread },

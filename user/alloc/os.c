@@ -74,8 +74,12 @@ bool os__discard(void *start, size_t length)
 bool os__is_mapped(const void *memory)
 {
 	unsigned char resident;
+	int error = errno;
+	bool gone = mincore((void *)((uintptr_t)memory & ~(PAGE - 1)), 1, &resident) &&
+		    errno == ENOMEM; /* else the kernel has not said: a filter may refuse to */
 
-	return !mincore((void *)((uintptr_t)memory & ~(PAGE - 1)), 1, &resident);
+	errno = error;
+	return !gone;
 }
 
 void *os__break(void)

@@ -25,6 +25,7 @@ void *os__remap(void *start, size_t from,
 		size_t to); /* it may move; NULL: refused, all is as before */
 bool os__discard(void *start, size_t length); /* keeps the addresses, gives the pages back */
 
+/* Whether it is, or the kernel does not say. Keeps errno. */
 bool os__is_mapped(const void *memory);
 
 void *os__break(void); /* NULL: there is none */
