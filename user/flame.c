@@ -148,6 +148,8 @@ static int write_svg(FILE *out, const struct flame_tree *tree, const struct prof
 		text__count(total, sizeof(total), tree->nodes[0].total, false);
 	if (options->settings.by == FLAME_NEVER_TOUCHED)
 		known = "; known of own mappings and of the heap's top";
+	if (options->settings.by == FLAME_TOUCHED_BY_ORIGIN && profile->sample_bytes)
+		known = "; blocks below a page in full with --sample-bytes 0 alone";
 	if (is_kernels)
 		snprintf(sampled, sizeof(sampled),
 			 "each event's stack, but of some where there are very many");

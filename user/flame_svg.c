@@ -296,7 +296,7 @@ static int legend_row__compare(const void *left, const void *right)
 	return strcmp(a->frame->object, b->frame->object);
 }
 
-/* The files that have most themselves. */
+/* The files that are drawn, those that have most themselves first. */
 static int put_legend(const struct flame_svg *svg)
 {
 	const struct flame_tree *tree = svg->tree;
@@ -309,7 +309,9 @@ static int put_legend(const struct flame_svg *svg)
 		const struct flame_frame *frame = flame_tree__frame_of(tree, (__u32)i);
 		size_t row = 0;
 
-		if (!frame->object || !tree->nodes[i].self)
+		if (!frame->object ||
+		    100.0 * (double)tree->nodes[i].total <
+			    svg->picture->min_width * (double)tree->nodes[0].total)
 			continue;
 		while (row < nr && strcmp(rows[row].frame->object, frame->object) != 0)
 			row++;

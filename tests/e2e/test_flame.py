@@ -359,6 +359,11 @@ def picture_of_each_process(context):
         at_process = [int(frame.get("data-v")) for frame in frames if frame.get("data-d") == "1"]
         if sum(at_process) != int(root.get("data-total")):
             wrong.append(f"{file}: processes have {at_process} of {root.get('data-total')}")
+        drawn = {frame.find(f"{SVG}title").text for frame in frames}
+        legend = {text.text for text in root.findall(f".//{SVG}text[@class='legend']")}
+        wrong += [f"{file}: {name} is drawn, and not in the legend {legend}"
+                  for name in ("calls", "libc.so.6")
+                  if name not in legend and any(name in text for text in drawn)]
     if len(os.listdir(directory)) < 3:
         wrong.append(f"pictures of {os.listdir(directory)}")
     fail_if(wrong)
