@@ -167,7 +167,7 @@ __noinline int call__push(struct task *record, struct process *process)
 			record->entered = 2;
 		}
 		if (!record->nr_open && process)
-			record->threshold = rule__threshold(process);
+			rule__note_begin(process, record);
 	}
 	if (samples_stacks)
 		call__take_stack(record, call);
@@ -358,6 +358,10 @@ static __noinline int return__end(__u64 sp, __u64 result)
 		count__no_process(KIND_RETURN, record);
 		return 0;
 	}
+	if (follows_rule && record->setting_sp == sp) {
+		rule__end_setting(process, record);
+		goto internal;
+	}
 	calls__close_deeper(record, process, sp);
 	if (!record->nr_open)
 		goto internal;
@@ -423,16 +427,18 @@ static __always_inline int probe__enter(struct pt_regs *ctx)
 		return 1;
 	if (function == FUNCTION_MALLOPT) {
 		struct process *process;
+		__u64 arguments;
 
 		record = task__record(bpf_get_current_task_btf());
 		process = record ? process__of(record) : NULL;
 		if (!process)
 			return 1;
 		ADD(process->counters.mallopt_calls, 1);
-		if (follows_rule)
-			rule__set(process, (__s32)PT_REGS_PARM1(ctx), (__s32)PT_REGS_PARM2(ctx),
-				  file__flags(COOKIE_FILE(cookie)));
-		return 1;
+		if (!follows_rule)
+			return 1;
+		arguments = (__u32)PT_REGS_PARM1(ctx) | (__u64)PT_REGS_PARM2(ctx) << 32;
+		return !rule__begin_setting(process, record, PT_REGS_SP(ctx), arguments,
+					    file__flags(COOKIE_FILE(cookie)));
 	}
 	count__seen(kind);
 	record = task__make_record(bpf_get_current_task_btf());

@@ -90,6 +90,7 @@ static const union {
 #include "maps.bpf.h"
 #include "ledger.bpf.h"
 #include "rule_start.bpf.h"
+#include "rule_setting.bpf.h"
 #include "process.bpf.h"
 #include "granule.bpf.h"
 #include "mapping_found.bpf.h"

@@ -51,6 +51,7 @@ enum did {
 	DID_HAS_FAILED = 1 << 10, /* some growth was */
 	DID_FIRST = 1 << 11, /* the thread's first call: its cache is set up in it */
 	DID_OLD_MAPPED = 1 << 12, /* realloc: the old block has a mapping of its own */
+	DID_MOVE = 1 << 13, /* free: it moved the threshold, and its munmap is to come */
 };
 #define DID_GROW (DID_ARENA | DID_BRK | DID_MMAP | DID_REMAP)
 
@@ -138,6 +139,9 @@ struct task {
 	__u32 nr_open;
 	__u64 until_sample; /* bytes to be asked for before the next stack; 0: not drawn yet */
 	__u64 threshold; /* followed when its outermost call began; 0: not known */
+	__u64 maps_max; /* then, too */
+	__u64 setting_sp; /* of its mallopt that has not returned; 0: none */
+	__u64 settings; /* mallopts that had returned then */
 	struct granule_block taken; /* out of granules at the entry of munmap or mremap */
 	struct alloc_entry entry; /* the entry that is being looked at */
 	struct open_call open[MAX_OPEN_CALLS]; /* innermost last */

@@ -9,14 +9,8 @@
 #define CHUNK_FLAGS 7ULL
 #define CHUNK_ALIGN 15ULL
 #define CHUNK_LEAST 32ULL
-#define RULE_LARGEST (32ULL << 20) /* frees of larger ones move nothing */
 #define RULE_ARENA_BYTES (64ULL << 20) /* a secondary arena's heap */
 #define RULE_RACE_NS (20ULL * 1000 * 1000)
-
-#define M_TRIM_THRESHOLD (-1)
-#define M_TOP_PAD (-2)
-#define M_MMAP_THRESHOLD (-3)
-#define M_MMAP_MAX (-4)
 
 /* weight 0: the threshold moves to size; else a request of size was judged. */
 static __noinline int rule_event__send(struct process *process, struct open_call *call,
@@ -63,20 +57,6 @@ static __always_inline __u64 block__header(__u64 address)
 	return header;
 }
 
-/* 0: not known. */
-static __always_inline __u64 rule__threshold(struct process *process)
-{
-	struct rule *rule = rule__of(process);
-
-	return rule && rule__is_known(rule) ? rule->state.low : 0;
-}
-
-static __always_inline void rule__note_move(struct rule *rule, __u64 now)
-{
-	rule->moved_ns = now;
-	rule->judged_before = rule->judged;
-}
-
 /*
  * The free of a chunk with a mapping of its own: does it move a threshold that is known? Of one
  * that is not, the bracket gets room for it.
@@ -90,8 +70,12 @@ static __noinline int rule__will_move(struct rule *rule, __u64 header)
 		return 0;
 	state = &rule->state;
 	/* glibc compares with the flag in it. */
-	if (state->pins || header > RULE_LARGEST)
+	if (header > RULE_LARGEST)
 		return 0;
+	if (state->pins) {
+		rule__doubt_pin(rule, chunk);
+		return 0;
+	}
 	if (!rule__is_known(rule)) {
 		if (state->high < chunk)
 			state->high = chunk;
@@ -116,8 +100,10 @@ static __noinline int rule__move(struct process *process, struct open_call *call
 		rule_event__send(process, call, rule, chunk, 0);
 	now = bpf_ktime_get_ns();
 	/* Of moves in quick succession the lowest: a thread may still go by any of them. */
-	if (now - rule->moved_ns >= RULE_RACE_NS)
+	if (now - rule->moved_ns >= RULE_RACE_NS && !rule->moving)
 		rule->previous = state->low;
+	ADD(rule->moving, 1);
+	call->did |= DID_MOVE;
 	rule__note_move(rule, now);
 	state->high = chunk;
 	state->low = chunk;
@@ -150,44 +136,6 @@ __noinline int rule__release(struct process *process, struct open_call *call)
 	return rule__will_move(rule, header);
 }
 
-/* mallopt(parameter, value). Any value for these four ends the threshold's moving. */
-__noinline int rule__set(struct process *process, __s32 parameter, __s32 value, __u32 flags)
-{
-	struct rule_state *state;
-	struct rule *rule;
-
-	if (!process)
-		return 0;
-	rule = rule__of(process);
-	if (!rule || !(flags & FILE_GLIBC))
-		return 0;
-	state = &rule->state;
-	switch (parameter) {
-	case M_TRIM_THRESHOLD:
-		state->trim_threshold = (__u64)(__s64)value;
-		state->pins |= RULE_PIN_TRIM << RULE_PIN_CALLED;
-		break;
-	case M_TOP_PAD:
-		state->top_pad = (__u64)(__s64)value;
-		state->pins |= RULE_PIN_TOP_PAD << RULE_PIN_CALLED;
-		break;
-	case M_MMAP_THRESHOLD:
-		if ((flags & FILE_THRESHOLD_CAPPED) && (__u64)(__s64)value > RULE_LARGEST)
-			break;
-		rule->previous = rule__is_known(rule) ? state->low : 0;
-		rule__note_move(rule, bpf_ktime_get_ns());
-		state->low = state->high = (__u64)(__s64)value;
-		state->pins |= RULE_PIN_THRESHOLD << RULE_PIN_CALLED;
-		break;
-	case M_MMAP_MAX:
-		state->maps_max = value > 0 ? (__u64)value : 0;
-		rule->maps_peak = NO_MAPS_PEAK;
-		state->pins |= RULE_PIN_MAPS_MAX << RULE_PIN_CALLED;
-		break;
-	}
-	return 0;
-}
-
 /* The chunk that glibc looks for: of an aligned block more than it needs, to cut from. */
 static __always_inline __u64 call__chunk(struct open_call *call)
 {
@@ -214,6 +162,7 @@ static __noinline int rule__was_raced(struct rule *rule, __u64 chunk)
 {
 	struct task *record = task__record(bpf_get_current_task_btf());
 	__u64 now = rule->state.low, low = now, high = now, before = 0;
+	bool was_set = rule__was_set(rule, record);
 	__u32 nr_threads = BPF_CORE_READ(bpf_get_current_task_btf(), signal, nr_threads);
 
 	if (record)
@@ -230,17 +179,31 @@ static __noinline int rule__was_raced(struct rule *rule, __u64 chunk)
 	}
 	if (chunk < low || chunk > high)
 		return 0;
-	return (before && before != now) || rule->judged - rule->judged_before <= nr_threads ||
+	return was_set || (before && before != now) ||
+	       rule->judged - rule->judged_before <= nr_threads ||
 	       bpf_ktime_get_ns() - rule->moved_ns < RULE_RACE_NS;
 }
 
-/* glibc counts a mapping after it is made, and out before it is unmapped: one off a thread. */
-static __always_inline bool rule__was_at_limit(struct rule *rule)
+/*
+ * glibc counts a mapping after it is made, and out before it is unmapped: one off a thread. While
+ * another thread sets the limit, the one before may be in force.
+ */
+static __noinline int rule__was_at_limit(struct rule *rule)
 {
+	struct task *record = task__record(bpf_get_current_task_btf());
 	__u32 nr_threads = BPF_CORE_READ(bpf_get_current_task_btf(), signal, nr_threads);
 	__u64 maps = rule->state.maps > 0 ? (__u64)rule->state.maps : 0;
+	__u64 limit = rule->state.maps_max;
 
-	return nr_threads > 1 && maps + nr_threads > rule->state.maps_max;
+	if (nr_threads < 2)
+		return 0;
+	if (rule__was_set(rule, record)) {
+		if (rule->maps_max_before < limit)
+			limit = rule->maps_max_before;
+		if (record && record->maps_max < limit)
+			limit = record->maps_max;
+	}
+	return maps + nr_threads > limit;
 }
 
 /* Why a request went against the threshold; NR_RULE_REASONS: nothing explains it. */
@@ -287,6 +250,29 @@ static __noinline int rule__narrow(struct rule *rule, struct open_call *call, __
 	return 0;
 }
 
+/*
+ * A request between the thresholds that mallopt may have pinned: it tells on which side of it they
+ * are, unless something else explains how it went. Either way it is not held to be right.
+ */
+static __noinline int rule__settle(struct rule *rule, struct open_call *call, __u64 chunk,
+				   bool mapped)
+{
+	struct task *record = task__record(bpf_get_current_task_btf());
+	__u32 reason = NR_RULE_REASONS;
+
+	/* Where it is mapped, it is asked why it would be below all of them. */
+	if (!mapped || (call->did & (DID_REMAP | DID_HAS_FAILED)))
+		reason = rule__reason(rule, call, chunk, mapped);
+	if (reason < RULE_RACED) {
+		ADD(rule->disagree[reason], 1);
+		return 0;
+	}
+	ADD(rule->disagree[RULE_RACED], 1);
+	if (!rule__was_set(rule, record) && (mapped || !rule__was_at_limit(rule)))
+		rule__end_doubt(rule, chunk, mapped);
+	return 0;
+}
+
 static __noinline int rule__judge_growth(struct rule *rule, struct open_call *call, __u64 chunk,
 					 bool mapped)
 {
@@ -294,8 +280,10 @@ static __noinline int rule__judge_growth(struct rule *rule, struct open_call *ca
 	__u32 reason;
 
 	ADD(rule->judged, 1);
-	if (!rule__is_known(rule))
+	if (!rule__is_known(rule) && !rule->doubts)
 		return rule__narrow(rule, call, chunk, mapped);
+	if (chunk >= threshold && chunk < rule->state.high)
+		return rule__settle(rule, call, chunk, mapped);
 	/* At the limit no chunk is mapped, whatever its size. */
 	if (mapped == (chunk >= threshold)) {
 		ADD(rule->agree, 1);

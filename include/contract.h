@@ -266,7 +266,7 @@ enum rule_reason {
 	RULE_SECONDARY_ARENA = 2, /* a new arena served it from its first memory */
 	RULE_FIRST_GROWTH = 3, /* the heap grew for the thread's cache, and its top served it */
 	RULE_REMAPPED = 4, /* realloc kept the block's own mapping, by mremap */
-	RULE_RACED = 5, /* another thread moved the threshold meanwhile */
+	RULE_RACED = 5, /* another thread moved or set the threshold or the limit meanwhile */
 	NR_RULE_REASONS = 6,
 };
 
@@ -303,6 +303,12 @@ struct rule {
 	__u64 mapped_released; /* such mappings that free gave back */
 	__u64 brk_growths, brk_trims;
 	__u64 brk_peak; /* highest break */
+	__u64 maps_max_before; /* state.maps_max before the last mallopt */
+	__u64 settings; /* mallopts that have returned */
+	__u32 setting; /* that have not yet */
+	__u32 pinning; /* 1: one of these is the first that ends the moving */
+	__u32 moving; /* frees that moved the threshold and have not come to their munmap */
+	__u32 doubts; /* moves that came before or after that pin: then low < high */
 };
 
 /* Map size_rows. */
@@ -501,7 +507,7 @@ _Static_assert(sizeof(struct live_key) == 16, "live_key");
 _Static_assert(sizeof(struct live_block) == 32, "live_block");
 _Static_assert(sizeof(struct granule) == 48, "granule");
 _Static_assert(sizeof(struct event) == 296, "event");
-_Static_assert(sizeof(struct rule) == 264, "rule");
+_Static_assert(sizeof(struct rule) == 296, "rule");
 _Static_assert(sizeof(struct rule_event) == 64, "rule_event");
 _Static_assert(sizeof(struct file_range) == 40, "file_range");
 _Static_assert(sizeof(struct file_place) == 16, "file_place");

@@ -49,8 +49,7 @@ int probes__refuse(struct probes *probes, const char *path, const char *why)
 /* Never operator new: an exception that goes through the trampoline aborts the program. */
 static bool function__has_return_probe(const struct allocator_function *function)
 {
-	return function->function != FUNCTION_FREE && function->function != FUNCTION_MALLOPT &&
-	       !function->is_new;
+	return function->function != FUNCTION_FREE && !function->is_new;
 }
 
 /* The entries that depth entry probes; free is not looked at. */
