@@ -65,7 +65,7 @@ static int validation__find_directory(struct validation *validation)
 	return 0;
 }
 
-/* Beside this program, or where make install puts it. false: nowhere. */
+/* Beside this program, or where make install puts it. false: nowhere, errno says why. */
 static bool validation__find(const struct validation *validation, const char *name, char *path,
 			     size_t size)
 {
@@ -181,8 +181,11 @@ static int evidence__gather(struct evidence *evidence, const struct validation *
 		goto out;
 	}
 	if (!validation__find(validation, "allocpath-experiment", program, sizeof(program))) {
-		error = log__error(-ENOENT, "allocpath-experiment is not beside this program: "
-					    "run make, or make install");
+		error = errno == EACCES ?
+				log__error(-EACCES, "allocpath-experiment, beside this program, "
+						    "cannot be read: run as root") :
+				log__error(-ENOENT, "allocpath-experiment is not beside this "
+						    "program: run make, or make install");
 		goto out;
 	}
 	words[nr++] = file;
