@@ -261,6 +261,8 @@ def host(context):
             wrong.append(f"line {at + 1} is not that of {process.pid}: {' '.join(words)}")
     if not wrong and "MALLOC_TRIM_THRESHOLD_=" not in "".join(lines):
         wrong.append("no advice")
+    if not wrong and "only --probes full tells malloc's" not in " ".join(" ".join(lines).split()):
+        wrong.append("advice on mappings is denied")
     fail_if(wrong, *lines[:header + 6])
 
 
