@@ -20,7 +20,7 @@ static const enum bpf_attach_type attach_types[NR_CALL_ENDS] = {
 	[CALL_ENDS] = BPF_TRACE_FEXIT,
 };
 
-bool call_programs__find(struct call_programs *calls, const struct btf *btf)
+int call_programs__find(struct call_programs *calls, const struct btf *btf)
 {
 	static const char *const names[NR_MEMORY_CALLS] = {
 		SYSCALL_FUNCTION("brk"),      SYSCALL_FUNCTION("mmap"),
@@ -37,11 +37,11 @@ bool call_programs__find(struct call_programs *calls, const struct btf *btf)
 		__u32 at = 0;
 
 		if (!function)
-			return false;
+			return -ENOENT;
 		while (at < calls->nr_prototypes && types[at] != function->type)
 			at++;
 		if (at == MAX_CALL_PROTOTYPES)
-			return false;
+			return -EOPNOTSUPP;
 		if (at == calls->nr_prototypes) {
 			types[at] = function->type;
 			calls->first_of[at] = names[i];
@@ -52,9 +52,9 @@ bool call_programs__find(struct call_programs *calls, const struct btf *btf)
 	}
 	link = tracing__try_id(calls->functions[0], BPF_TRACE_FEXIT);
 	if (link < 0)
-		return false;
+		return link;
 	close(link);
-	return true;
+	return 0;
 }
 
 /* An array of one program, to jump to it. Descriptor or -errno. */

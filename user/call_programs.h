@@ -9,7 +9,6 @@
 #define ALLOCPATH_CALL_PROGRAMS_H
 
 #include <linux/types.h>
-#include <stdbool.h>
 
 #define NR_MEMORY_CALLS 6
 #define MAX_CALL_PROTOTYPES 2 /* more: the kernel's BTF has them otherwise, tracepoints are taken */
@@ -33,8 +32,8 @@ struct call_programs {
 	int links[NR_MEMORY_CALLS][NR_CALL_ENDS];
 };
 
-/* Finds the functions and tries whether the kernel takes programs on them. False: it does not. */
-bool call_programs__find(struct call_programs *calls, const struct btf *btf);
+/* Finds the functions and tries whether the kernel takes programs on them. 0, or -errno: why not. */
+int call_programs__find(struct call_programs *calls, const struct btf *btf);
 
 /*
  * Makes and attaches them. bodies: descriptors of the large programs. 0 or -errno; what was

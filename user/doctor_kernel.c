@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "calibrate.h"
+#include "call_programs.h"
 #include "doctor.h"
 #include "options.h"
 #include "session.h"
@@ -19,12 +20,6 @@
 #include "uprobe.h"
 
 #define NR_UPROBE 336 /* of x86-64, from 6.18 on */
-
-#if defined(__x86_64__)
-#define A_SYSCALL_FUNCTION "__x64_sys_brk"
-#else
-#define A_SYSCALL_FUNCTION "__arm64_sys_brk"
-#endif
 
 #define RIGHTS_MEND "run as root, or with CAP_BPF and CAP_PERFMON"
 
@@ -227,6 +222,24 @@ static void look_at_types(struct doctor *doctor)
 	btf__free(btf);
 }
 
+/* What hist asks before it loads its programs on system calls. */
+static void try_trampolines(struct doctor *doctor)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	struct call_programs calls = {};
+	int error = btf ? call_programs__find(&calls, btf) : -errno;
+	struct finding *finding =
+		doctor__find(doctor, "kernel", "trampolines", error ? FINDING_NO : FINDING_YES);
+
+	btf__free(btf);
+	if (!error)
+		return;
+	finding__say(finding, "%s", strerror(-error));
+	finding->cost = "none for the counts: each system call of each task passes a tracepoint "
+			"while allocpath runs";
+	finding->mend = "a kernel that takes fexit programs (5.5, on arm64 6.0, and later)";
+}
+
 /* All programs as hist loads them; none is attached. */
 static void try_programs(struct doctor *doctor)
 {
@@ -258,12 +271,7 @@ void doctor__try_kernel(struct doctor *doctor)
 	look_at_types(doctor);
 	find_by_fd(doctor, "tp_btf", tracing__try("sched_process_exec", BPF_TRACE_RAW_TP),
 		   "nothing can be measured");
-	finding =
-		find_by_fd(doctor, "trampolines", tracing__try(A_SYSCALL_FUNCTION, BPF_TRACE_FEXIT),
-			   "none for the counts: each system call of each task passes a tracepoint "
-			   "while allocpath runs");
-	if (finding->state == FINDING_NO)
-		finding->mend = "a kernel that takes fexit programs (5.5, on arm64 6.0, and later)";
+	try_trampolines(doctor);
 	find_by_fd(doctor, "perf_event", try_perf_event(), "nothing can be measured");
 	find_by_fd(doctor, "iter", try_iterator(), "nothing can be measured");
 	try_programs(doctor);

@@ -61,7 +61,7 @@ void session__choose_events(struct session *session)
 	bpf_program__set_autoload(skeleton->progs.fault_user, !session->faults_by_software);
 	bpf_program__set_autoload(skeleton->progs.fault_kernel, !session->faults_by_software);
 	bpf_program__set_autoload(skeleton->progs.fault_software, session->faults_by_software);
-	session__choose_calls(session, btf && call_programs__find(&session->calls, btf));
+	session__choose_calls(session, btf && !call_programs__find(&session->calls, btf));
 	btf__free(btf);
 }
 
