@@ -263,10 +263,7 @@ static __noinline int entry__begin(struct task *record, __u32 kind)
 	if (record->nr_open) {
 		struct open_call *call = &record->open[OPEN_INDEX(record->nr_open - 1)];
 
-		/* The next of a loop, as a rule, which a call need not be made for. */
-		if (call->sp == entry->sp &&
-		    (call->site != entry->site || (flags & FILE_REENTERS)) &&
-		    call__jumps_to(call, entry)) {
+		if (call__may_jump(call, entry, flags) && call__jumps_to(call, entry)) {
 			call__hand_on(call, entry);
 			goto internal;
 		}

@@ -30,6 +30,17 @@ static __always_inline bool call__may_become(struct open_call *call, struct allo
 }
 
 /*
+ * Cheap, for every entry: can call__jumps_to say yes? Most often the same function is called from the
+ * same frame again. flags: those of the entry's file.
+ */
+static __always_inline bool call__may_jump(struct open_call *call, struct alloc_entry *entry,
+					   __u32 flags)
+{
+	return call->sp == entry->sp &&
+	       (call->site != entry->site || call->file != entry->file || (flags & FILE_REENTERS));
+}
+
+/*
  * The innermost open call has jumped to this function, which its code is known to do, or that of
  * another file, whose address no call instruction of this caller has: same stack pointer, same
  * return address. What it jumps to goes on for it.
@@ -38,7 +49,7 @@ static __noinline int call__jumps_to(struct open_call *call, struct alloc_entry 
 {
 	struct tail_jump jump = {};
 
-	if (!call || !entry || call->sp != entry->sp || !call__may_become(call, entry) ||
+	if (!call || !entry || !call__may_become(call, entry) ||
 	    !call__stands(entry->ret, call->ret))
 		return 0;
 	if (call->site == entry->site) {
