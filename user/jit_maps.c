@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "jit_maps.h"
 
+#include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "perf_map.h"
+#include "symbol_maps.h"
 
 #define NS_PER_MS 1000000ULL
 
@@ -16,11 +18,8 @@
 /* False: it has ended, and left none. */
 static bool look(struct jit_map *map, __u64 now_ns)
 {
-	struct perf_map_owner owner;
-
-	if (!perf_map__owner(map->process.pid, &owner) &&
-	    symbol_process__is(&map->process, map->process.pid, owner.start_ns)) {
-		map->fd = perf_map__open(map->process.pid);
+	map->fd = symbol_process__open_map(&map->process);
+	if (map->fd != -ESRCH) {
 		map->next_ns = now_ns + map->pause_ns;
 		if (map->pause_ns < LAST_PAUSE_NS)
 			map->pause_ns *= 2;

@@ -18,7 +18,7 @@ struct jit_map {
 	struct symbol_process process;
 	uid_t uid; /* effective, when it made the code */
 	bool is_here; /* its mount namespace is ours */
-	int fd; /* -1: there was no map yet */
+	int fd; /* below 0: there was no map yet */
 	__u64 next_ns; /* clock__now_ns of the next look for it */
 	__u64 pause_ns;
 };

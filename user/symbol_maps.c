@@ -32,14 +32,13 @@ static struct symbol_map *find(struct symbol_maps *maps, const struct symbol_pro
 	return NULL;
 }
 
-/* Of that process, and not of another that got its number since. */
-static int open_map(const struct symbol_process *process)
+int symbol_process__open_map(const struct symbol_process *process)
 {
 	struct perf_map_owner owner;
 
 	if (perf_map__owner(process->pid, &owner) ||
 	    !symbol_process__is(process, process->pid, owner.start_ns))
-		return -ENOENT;
+		return -ESRCH;
 	return perf_map__open(process->pid);
 }
 
@@ -47,7 +46,7 @@ void symbol_maps__keep(struct symbol_maps *maps, const struct symbol_process *pr
 {
 	if (maps->nr == SYMBOLS_MAX_MAPS || find(maps, process))
 		return;
-	fd = fd < 0 ? open_map(process) : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	fd = fd < 0 ? symbol_process__open_map(process) : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (fd >= 0)
 		maps->maps[maps->nr++] = (struct symbol_map){ .process = *process, .fd = fd };
 }

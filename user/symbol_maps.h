@@ -25,6 +25,12 @@ struct symbol_maps {
 };
 
 /*
+ * Opens the map of a process that lives. A descriptor; -ESRCH: it has ended, and its number may be
+ * another's since; else as perf_map__open.
+ */
+int symbol_process__open_map(const struct symbol_process *process);
+
+/*
  * Keeps the map of a process, unless there is one: a duplicate of fd, or with -1 what the process has
  * now, if it lives.
  */
