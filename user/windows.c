@@ -317,8 +317,12 @@ static int windows__run(struct windows *windows)
 	bool measures = windows->budget.nr % MEASURE_EVERY == 0;
 	int error;
 
-	begin_s = window_edge__attach(windows, &cpu_s);
+	/*
+	 * Before attaching, which has the kernel bring clocks forward: they lag behind by up to a tick,
+	 * and at both ends alike, so that the lag goes out on average.
+	 */
 	windows__read_clocks(windows, true);
+	begin_s = window_edge__attach(windows, &cpu_s);
 	session__open_window(session);
 	start_s = now_s();
 	windows__stay_open(windows, start_s);
