@@ -47,18 +47,21 @@ double window_plan__random(struct window_plan *plan)
 
 double window_plan__next(struct window_plan *plan, double now_s, double *period_s)
 {
-	double period = plan->period_s * plan->stretch, start;
+	double period = plan->period_s * plan->stretch, room, first;
 
-	/* A period that was slept through has no window; its time is nobody's. */
-	if (!plan->began || plan->period_start_s + period < now_s)
+	room = period > plan->exposure_s ? period - plan->exposure_s : 0;
+	/*
+	 * A period that was slept through has no window, its time is nobody's. Nor has one whose last
+	 * start is past: a window that begins as soon as the one before is gone begins at a tick.
+	 */
+	if (!plan->began || plan->period_start_s + room < now_s)
 		plan->period_start_s = now_s;
 	plan->began = true;
-	start = plan->period_start_s +
-		window_plan__random(plan) *
-			(period > plan->exposure_s ? period - plan->exposure_s : 0);
+	first = plan->period_start_s > now_s ? plan->period_start_s : now_s;
+	room -= first - plan->period_start_s;
 	plan->period_start_s += period;
 	*period_s = period;
-	return start;
+	return first + window_plan__random(plan) * room;
 }
 
 bool window_plan__is_spent(const struct window_plan *plan, double traps_s, unsigned int nr_cpus)

@@ -94,7 +94,7 @@ def estimates(context, view):
     process, truth, document = _paced(context, 50, 7, "20%", view)
     requests, windows = process["requests"], document["budget"]["windows"]
     found = _check_document(document, process) + _check_share(process, 3)
-    if requests["at_least"] or not 0.6 < requests["count"] / truth["requests"] < 1.6:
+    if requests["at_least"] or not 0.8 < requests["count"] / truth["requests"] < 1.25:
         found.append(f"{truth['requests']}, not {requests}")
     if requests["count_ci95"] and windows < 60:
         found.append(f"an interval from {windows} windows: {requests}")
