@@ -186,6 +186,8 @@ void profile_process__subtract_windows(struct profile_process *now,
 
 void profile_budget__subtract(struct profile_budget *now, const struct profile_budget *before)
 {
+	if (now->times)
+		now->times += before->nr;
 	now->nr -= before->nr;
 	now->nr_early -= before->nr_early;
 	now->open_s -= before->open_s;

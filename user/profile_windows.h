@@ -8,8 +8,16 @@
 
 #include "estimate.h"
 
+/* Of one window, CLOCK_MONOTONIC: a process may pay for it from attach_s to gone_s. */
+struct window_times {
+	double attach_s; /* attaching began */
+	double open_s, close_s; /* requests were counted between */
+	double gone_s; /* all was detached */
+};
+
 /* Of the whole run; nr 0 and share 0 without a budget. */
 struct profile_budget {
+	const struct window_times *times; /* of nr windows; NULL in a recording. Of the session's */
 	double share; /* of a thread's time, 0.01 for 1 % */
 	__u64 nr; /* windows */
 	__u64 nr_early; /* closed early, since traps took too much of the host */

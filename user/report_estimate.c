@@ -6,6 +6,8 @@
 #include "report_estimate.h"
 #include "text.h"
 
+#define MAX_WINDOW_TIMES 4096
+
 /* [low, high], or null where there is no interval. */
 static void json__interval(struct json *json, const char *name, const struct estimate *estimate)
 {
@@ -36,6 +38,25 @@ void report_estimate__write_json(struct json *json, const struct profile_process
 	json__double(json, "dilation", whole > 0 ? windows->dilated / whole : 0);
 }
 
+/* The last ones: of a day they would be most of a document. */
+static void write_json_times(struct json *json, const struct profile_budget *budget)
+{
+	__u64 first = budget->nr > MAX_WINDOW_TIMES ? budget->nr - MAX_WINDOW_TIMES : 0;
+
+	json__begin_array(json, "times_ns");
+	for (__u64 i = first; budget->times && i < budget->nr; i++) {
+		const struct window_times *times = &budget->times[i];
+
+		json__begin_array(json, NULL);
+		json__u64(json, NULL, (__u64)(times->attach_s * 1e9));
+		json__u64(json, NULL, (__u64)(times->open_s * 1e9));
+		json__u64(json, NULL, (__u64)(times->close_s * 1e9));
+		json__u64(json, NULL, (__u64)(times->gone_s * 1e9));
+		json__end_array(json);
+	}
+	json__end_array(json);
+}
+
 void report_estimate__write_json_budget(struct json *json, const struct profile *profile)
 {
 	const struct profile_budget *budget = &profile->budget;
@@ -54,6 +75,7 @@ void report_estimate__write_json_budget(struct json *json, const struct profile 
 	json__double(json, "attach_s", budget->attach_s);
 	json__double(json, "tail_s", budget->tail_s);
 	json__double(json, "edge_cpu_s", budget->edge_cpu_s);
+	write_json_times(json, budget);
 	json__end_object(json);
 }
 

@@ -14,6 +14,7 @@
 #include "windows.h"
 
 #define STEP_S 0.005 /* how often an open window is looked at */
+#define LEAD_S (2 * STEP_S) /* awake before a window */
 #define MEASURE_EVERY 64 /* windows between two looks for the tail */
 
 /* Processes whose clocks are read around a window: more would take longer than it. */
@@ -71,7 +72,7 @@ static size_t windows__since(const struct windows *windows, double from_s)
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (windows->starts[middle] < from_s)
+		if (windows->times[middle].open_s < from_s)
 			low = middle + 1;
 		else
 			high = middle;
@@ -294,18 +295,19 @@ static void windows__stay_open(struct windows *windows, double start_s)
 	}
 }
 
-static int windows__note_start(struct windows *windows, double start_s)
+static int windows__note_times(struct windows *windows, const struct window_times *times)
 {
-	if (windows->budget.nr == windows->starts_room) {
-		size_t room = windows->starts_room ? 2 * windows->starts_room : 256;
-		double *larger = realloc(windows->starts, room * sizeof(double));
+	if (windows->budget.nr == windows->times_room) {
+		size_t room = windows->times_room ? 2 * windows->times_room : 256;
+		struct window_times *larger = realloc(windows->times, room * sizeof(*larger));
 
 		if (!larger)
 			return -ENOMEM;
-		windows->starts = larger;
-		windows->starts_room = room;
+		windows->times = larger;
+		windows->times_room = room;
 	}
-	windows->starts[windows->budget.nr] = start_s;
+	windows->times[windows->budget.nr] = *times;
+	windows->budget.times = windows->times;
 	return 0;
 }
 
@@ -313,38 +315,43 @@ static int windows__run(struct windows *windows)
 {
 	struct collector *collector = windows->collector;
 	struct session *session = &collector->session;
-	double begin_s, start_s, end_s, cpu_s, tail_s = -1;
+	struct window_times times;
+	double cpu_s, tail_s = -1;
 	bool measures = windows->budget.nr % MEASURE_EVERY == 0;
 	int error;
 
 	/*
-	 * Before attaching, which has the kernel bring clocks forward: they lag behind by up to a tick,
-	 * and at both ends alike, so that the lag goes out on average.
+	 * Others' clocks lag behind by up to a tick, which goes out on average if it does so at both
+	 * ends alike: so this is before attaching, which brings them forward, and after as short a
+	 * sleep as at the end, since a thread that wakes from a long one may first be put on their CPU.
 	 */
+	while (windows->next_s - now_s() > STEP_S)
+		sleep_until(now_s() + STEP_S);
+	sleep_until(windows->next_s);
 	windows__read_clocks(windows, true);
-	begin_s = window_edge__attach(windows, &cpu_s);
+	times.attach_s = window_edge__attach(windows, &cpu_s);
 	session__open_window(session);
-	start_s = now_s();
-	windows__stay_open(windows, start_s);
+	times.open_s = now_s();
+	windows__stay_open(windows, times.open_s);
 	session__close_window(session);
-	end_s = now_s();
+	times.close_s = times.gone_s = now_s();
 	windows__read_clocks(windows, false);
 	window_edge__detach(windows);
 	if (measures)
 		tail_s = window_edge__tail_s(windows);
 	error = session__close_calls(session);
 	if (!error)
-		error = windows__note_start(windows, start_s);
+		error = windows__note_times(windows, &times);
 	if (!error)
-		error = windows__drain(windows, end_s - start_s);
+		error = windows__drain(windows, times.close_s - times.open_s);
 	if (error)
 		return error;
-	windows->budget.nr++;
-	windows->budget.open_s += end_s - start_s;
 	cpu_s += window_edge__join(windows);
+	windows->times[windows->budget.nr++].gone_s = now_s();
+	windows->budget.open_s += times.close_s - times.open_s;
 	if (measures && tail_s < 0)
 		tail_s = now_s() - windows->closed_s;
-	windows__learn_costs(windows, start_s - begin_s, cpu_s, tail_s);
+	windows__learn_costs(windows, times.open_s - times.attach_s, cpu_s, tail_s);
 	window_plan__adapt(&windows->plan,
 			   process_clock__host_busy(&windows->busy_s, &windows->busy_at_s));
 	windows__plan(windows);
@@ -385,7 +392,7 @@ int windows__open(struct windows *windows, struct collector *collector, double b
 
 int windows__poll(struct windows *windows)
 {
-	if (!windows->collector || now_s() < windows->next_s)
+	if (!windows->collector || now_s() < windows->next_s - LEAD_S)
 		return 0;
 	return windows__run(windows);
 }
@@ -396,7 +403,7 @@ int windows__due_ms(const struct windows *windows, int most_ms)
 
 	if (!windows->collector)
 		return most_ms;
-	due_ms = (windows->next_s - now_s()) * 1000;
+	due_ms = (windows->next_s - LEAD_S - now_s()) * 1000;
 	if (due_ms < 0)
 		return 0;
 	return due_ms < most_ms ? (int)due_ms : most_ms;
@@ -476,7 +483,7 @@ void windows__close(struct windows *windows)
 	for (size_t i = 0; i < windows->nr_processes; i++)
 		window_sums__free(&windows->processes[i].sums);
 	free(windows->processes);
-	free(windows->starts);
+	free(windows->times);
 	free(windows->first_clocks);
 	free(windows->closing);
 	memset(windows, 0, sizeof(*windows));

@@ -23,8 +23,8 @@ struct windows {
 	struct window_costs costs;
 	struct profile_budget budget;
 	double next_s, period_s; /* of the next window: CLOCK_MONOTONIC, and what it stands for */
-	double *starts; /* of all windows */
-	size_t starts_room;
+	struct window_times *times; /* of all windows */
+	size_t times_room;
 	struct process_clock *first_clocks; /* CPU time of processes that were there before */
 	size_t nr_first_clocks;
 	struct window_process *processes; /* that asked for something; sorted by number */
