@@ -141,7 +141,7 @@ check-long: $(O)/allocpath $(UNIT_TESTS) programs $(FUZZERS) ## the tests that t
 	$(Q)O=$(O) tests/long.sh
 
 # BENCH="allocators ..." and BENCH="questions ..." run these instead.
-BENCH_SCRIPT = $(or $(filter allocators many questions,$(firstword $(BENCH))),bench)
+BENCH_SCRIPT = $(or $(filter allocators many questions turns windows,$(firstword $(BENCH))),bench)
 bench: $(O)/allocpath programs ## what measuring costs, against other tools; as root, half an hour
 	$(Q)O=$(O) /usr/bin/python3 -u tests/bench/$(BENCH_SCRIPT).py $(patsubst $(BENCH_SCRIPT),,$(BENCH))
 
