@@ -62,6 +62,28 @@ static void test_starts(void **state)
 	assert_true(window_plan__next(&plan, now_s, &period_s) >= now_s);
 }
 
+/* Detaching lasts into the next period: what is left of it is drawn from, not its first moment. */
+static void test_late(void **state)
+{
+	struct window_costs costs = {
+		.attach_s = 0.001, .tail_s = 0.001, .cpu_s = 0.001, .nr_cpus = 2
+	};
+	struct window_plan plan;
+	double now_s = 100, period_s, late = 0;
+
+	(void)state;
+	window_plan__init(&plan, 0.2, 7);
+	window_plan__set_costs(&plan, &costs);
+	for (int i = 0; i < 1000; i++) {
+		double start_s = window_plan__next(&plan, now_s, &period_s);
+
+		assert_true(start_s >= now_s);
+		late += start_s - now_s < 0.001;
+		now_s = start_s + 0.07;
+	}
+	assert_true(late < 150);
+}
+
 /* Over m periods a thread meets at most m + 1 windows. */
 static void test_budget_holds(void **state)
 {
@@ -101,9 +123,8 @@ static void test_adapts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_costs),
-		cmocka_unit_test(test_starts),
-		cmocka_unit_test(test_budget_holds),
+		cmocka_unit_test(test_costs),  cmocka_unit_test(test_starts),
+		cmocka_unit_test(test_late),   cmocka_unit_test(test_budget_holds),
 		cmocka_unit_test(test_adapts),
 	};
 
