@@ -179,7 +179,7 @@ __noinline int call__push(struct task *record, struct process *process)
 		if (follows_rule && rule__release(process, call)) {
 			if (stacks)
 				call->stack = stack__take(STACK_AT_ENTRY);
-			rule__move(process, call);
+			rule__move(process, record, call);
 		}
 	}
 	record->nr_open++;
@@ -356,7 +356,7 @@ static __noinline int return__end(__u64 sp, __u64 result)
 		return 0;
 	}
 	if (follows_rule && record->setting_sp == sp) {
-		rule__end_setting(process, record);
+		rule__end_writing(process, record);
 		goto internal;
 	}
 	calls__close_deeper(record, process, sp);
@@ -403,6 +403,32 @@ static __always_inline int probe__return_at(struct pt_regs *ctx)
 	return return__end(PT_REGS_SP(ctx), PT_REGS_RC(ctx));
 }
 
+/* 1: its return is not wanted. */
+static __always_inline int mallopt__enter(struct pt_regs *ctx, __u32 flags)
+{
+	struct task *record = task__record(bpf_get_current_task_btf());
+	struct process *process = record ? process__of(record) : NULL;
+	__s32 parameter = (__s32)PT_REGS_PARM1(ctx), value = (__s32)PT_REGS_PARM2(ctx);
+	__u64 sp = PT_REGS_SP(ctx), caller = 0;
+
+	if (!process)
+		return 1;
+	ADD(process->counters.mallopt_calls, 1);
+	if (!follows_rule || !(flags & FILE_GLIBC))
+		return 1;
+	rule__end_writing(process, record);
+	if (RETURN_ADDRESS_ON_STACK)
+		bpf_probe_read_user(&caller, sizeof(caller), (void *)sp);
+	else
+		caller = PT_REGS_RET(ctx);
+	record->move.caller = caller;
+	record->move.stack = 0;
+	if (stacks && parameter <= M_TRIM_THRESHOLD && parameter >= M_MMAP_MAX)
+		record->move.stack = stack__take(STACK_AT_ENTRY);
+	record->setting_sp = sp;
+	return rule__begin_setting(process, record, parameter, value, flags);
+}
+
 static __always_inline int probe__enter(struct pt_regs *ctx)
 {
 	__u64 cookie = bpf_get_attach_cookie(ctx);
@@ -422,21 +448,8 @@ static __always_inline int probe__enter(struct pt_regs *ctx)
 	}
 	if (!active || !probing || !window)
 		return 1;
-	if (function == FUNCTION_MALLOPT) {
-		struct process *process;
-		__u64 arguments;
-
-		record = task__record(bpf_get_current_task_btf());
-		process = record ? process__of(record) : NULL;
-		if (!process)
-			return 1;
-		ADD(process->counters.mallopt_calls, 1);
-		if (!follows_rule)
-			return 1;
-		arguments = (__u32)PT_REGS_PARM1(ctx) | (__u64)PT_REGS_PARM2(ctx) << 32;
-		return !rule__begin_setting(process, record, PT_REGS_SP(ctx), arguments,
-					    file__flags(COOKIE_FILE(cookie)));
-	}
+	if (function == FUNCTION_MALLOPT)
+		return mallopt__enter(ctx, file__flags(COOKIE_FILE(cookie)));
 	count__seen(kind);
 	record = task__make_record(bpf_get_current_task_btf());
 	if (!record) {

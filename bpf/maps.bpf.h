@@ -125,6 +125,16 @@ struct alloc_entry {
 	__u32 site; /* address of the probe in its file */
 };
 
+/* What a free or mallopt of the task does to the threshold, until it has done it. */
+struct open_move {
+	__u64 begun_ns; /* CLOCK_MONOTONIC; 0: none */
+	__u64 to;
+	__u64 caller;
+	__u32 stack;
+	__u16 by; /* as in struct rule_event */
+	__u16 pins; /* 1: it ends the moving */
+};
+
 struct task {
 	__u64 number; /* slot << 32 | process number, 0: none yet */
 	__u64 old_brk; /* at the entry of brk */
@@ -138,10 +148,12 @@ struct task {
 	__u32 syscall; /* number + 1 of the memory system call it is in, 0: none */
 	__u32 nr_open;
 	__u64 until_sample; /* bytes to be asked for before the next stack; 0: not drawn yet */
-	__u64 threshold; /* followed when its outermost call began; 0: not known */
-	__u64 maps_max; /* then, too */
+	__u64 low, high; /* its outermost call began with a threshold between these */
+	__u64 maps_max; /* then, as the next two */
+	__u64 settings; /* mallopts that had returned */
+	__u64 sets; /* that had begun to set the threshold */
 	__u64 setting_sp; /* of its mallopt that has not returned; 0: none */
-	__u64 settings; /* mallopts that had returned then */
+	struct open_move move;
 	struct granule_block taken; /* out of granules at the entry of munmap or mremap */
 	struct alloc_entry entry; /* the entry that is being looked at */
 	struct open_call open[MAX_OPEN_CALLS]; /* innermost last */

@@ -2,37 +2,30 @@
 /*
  * glibc's mmap threshold, followed event by event (DESIGN.md 'Words', README 'The 128 KiB rule').
  * A free of a chunk with a mapping of its own that is larger than the threshold and at most 32 MiB
- * moves it there; mallopt and the environment pin it. What is not known is kept as a bracket that
- * holds it. All of it stands behind follows_rule. The only writer of rules, but for pending states.
+ * moves it there; mallopt and the environment pin it (rule_setting.bpf.h). What is not known is
+ * kept as a bracket that holds it. All of it stands behind follows_rule. The only writers of
+ * rules, but for pending states.
  */
 #define CHUNK_MAPPED 2ULL
 #define CHUNK_FLAGS 7ULL
 #define CHUNK_ALIGN 15ULL
 #define CHUNK_LEAST 32ULL
 #define RULE_ARENA_BYTES (64ULL << 20) /* a secondary arena's heap */
-#define RULE_RACE_NS (20ULL * 1000 * 1000)
 
-/* weight 0: the threshold moves to size; else a request of size was judged. */
+/* A request of size was judged. */
 static __noinline int rule_event__send(struct process *process, struct open_call *call,
-				       struct rule *rule, __u64 size, __u32 weight)
+				       struct rule *rule, __u32 weight)
 {
-	struct rule_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	struct rule_event *event = rule_event__reserve(process, EVENT_JUDGED);
 
-	if (!event) {
-		count__loss(LOSS_RING_FULL);
+	if (!event)
 		return 0;
-	}
-	event->type = weight ? EVENT_JUDGED : EVENT_MOVE;
-	event->id = process->identity.id;
-	event->time_ns = bpf_ktime_get_ns();
-	event->size = size;
+	event->size = call->size;
 	event->from = rule__is_known(rule) ? rule->state.low : 0;
-	event->to = weight ? event->from : size;
+	event->to = event->from;
 	event->caller = call->ret;
 	event->weight = weight;
 	event->path = call__path(call);
-	event->stack = weight ? 0 : call->stack;
-	event->pad = 0;
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }
@@ -58,7 +51,7 @@ static __always_inline __u64 block__header(__u64 address)
 }
 
 /*
- * The free of a chunk with a mapping of its own: does it move a threshold that is known? Of one
+ * The free of a chunk with a mapping of its own: may it move a threshold that is followed? Of one
  * that is not, the bracket gets room for it.
  */
 static __noinline int rule__will_move(struct rule *rule, __u64 header)
@@ -70,13 +63,9 @@ static __noinline int rule__will_move(struct rule *rule, __u64 header)
 		return 0;
 	state = &rule->state;
 	/* glibc compares with the flag in it. */
-	if (header > RULE_LARGEST)
+	if (header > RULE_LARGEST || !rule__moves(rule))
 		return 0;
-	if (state->pins) {
-		rule__doubt_pin(rule, chunk);
-		return 0;
-	}
-	if (!rule__is_known(rule)) {
+	if (rule__is_late(rule) && !rule->writers) {
 		if (state->high < chunk)
 			state->high = chunk;
 		return 0;
@@ -86,28 +75,20 @@ static __noinline int rule__will_move(struct rule *rule, __u64 header)
 }
 
 /* Its stack was taken. Another thread may have moved the threshold further in the meantime. */
-static __noinline int rule__move(struct process *process, struct open_call *call)
+static __noinline int rule__move(struct process *process, struct task *record,
+				 struct open_call *call)
 {
-	__u64 header = block__header(call->argument), chunk = header & ~CHUNK_FLAGS, now;
-	struct rule *rule = rule__of(process);
-	struct rule_state *state;
+	__u64 header = block__header(call->argument);
 
-	if (!rule || !rule__will_move(rule, header))
+	if (!rule__will_move(rule__of(process), header))
 		return 0;
-	state = &rule->state;
-	ADD(rule->moves, 1);
-	if (rule->moves <= MAX_RULE_MOVES)
-		rule_event__send(process, call, rule, chunk, 0);
-	now = bpf_ktime_get_ns();
-	/* Of moves in quick succession the lowest: a thread may still go by any of them. */
-	if (now - rule->moved_ns >= RULE_RACE_NS && !rule->moving)
-		rule->previous = state->low;
-	ADD(rule->moving, 1);
+	record->move.to = header & ~CHUNK_FLAGS;
+	record->move.caller = call->ret;
+	record->move.stack = call->stack;
+	record->move.by = 0;
+	record->move.pins = 0;
 	call->did |= DID_MOVE;
-	rule__note_move(rule, now);
-	state->high = chunk;
-	state->low = chunk;
-	state->trim_threshold = 2 * chunk;
+	rule__begin_write(process, record);
 	return 0;
 }
 
@@ -154,34 +135,49 @@ static __always_inline __u64 call__chunk(struct open_call *call)
 }
 
 /*
- * Other threads may have moved the threshold between glibc's look at it and ours: while this
- * request was open, which can be long where the process is stopped; or by a call that had begun
- * before it, and in the meantime each other thread may have ended a request.
+ * Can the threshold have been such that a chunk was below it and not, since its call began? Frees
+ * raise it: it was what it was then, what it is, what it was when mallopt set it, or in between.
  */
 static __noinline int rule__was_raced(struct rule *rule, __u64 chunk)
 {
 	struct task *record = task__record(bpf_get_current_task_btf());
-	__u64 now = rule->state.low, low = now, high = now, before = 0;
-	bool was_set = rule__was_set(rule, record);
-	__u32 nr_threads = BPF_CORE_READ(bpf_get_current_task_btf(), signal, nr_threads);
+	__u64 low = rule->state.low, high = rule->state.high;
 
-	if (record)
-		before = record->threshold;
-	if (nr_threads < 2 || !rule->moved_ns)
-		return 0;
-	if (before) {
-		low = before < low ? before : low;
-		high = before > high ? before : high;
+	if (record) {
+		__u64 sets = rule->sets - record->sets;
+
+		if (sets > 1) /* one may have come and gone */
+			return 1;
+		if (sets) {
+			low = rule->before_low < low ? rule->before_low : low;
+			high = rule->before_high > high ? rule->before_high : high;
+		}
+		low = record->low < low ? record->low : low;
+		high = record->high > high ? record->high : high;
 	}
-	if (rule->previous) {
-		low = rule->previous < low ? rule->previous : low;
-		high = rule->previous > high ? rule->previous : high;
+	return chunk >= low && chunk < high;
+}
+
+/* A request in a bracket in which nobody writes: it tells on which side of it the threshold is. */
+static __noinline int rule__end_doubt(struct rule *rule, struct task *record, __u64 chunk,
+				      bool mapped)
+{
+	struct rule_state *state = &rule->state;
+	bool locked = rule__lock(rule);
+
+	if (!rule->writers && record->low == state->low && record->high == state->high &&
+	    !rule__was_set(rule, record)) {
+		if (mapped)
+			state->high = rule->candidates == 2 ? state->low : chunk;
+		else
+			state->low = rule->candidates == 2 ? state->high : chunk + 1;
+		/* The higher one of a mallopt and a free is the free's. */
+		if (rule__is_known(rule) && (!state->pins || !mapped) &&
+		    !(state->pins & (RULE_PIN_TRIM | RULE_PIN_THRESHOLD) << RULE_PIN_CALLED))
+			state->trim_threshold = 2 * state->low;
 	}
-	if (chunk < low || chunk > high)
-		return 0;
-	return was_set || (before && before != now) ||
-	       rule->judged - rule->judged_before <= nr_threads ||
-	       bpf_ktime_get_ns() - rule->moved_ns < RULE_RACE_NS;
+	rule__unlock(rule, locked);
+	return 0;
 }
 
 /*
@@ -251,8 +247,8 @@ static __noinline int rule__narrow(struct rule *rule, struct open_call *call, __
 }
 
 /*
- * A request between the thresholds that mallopt may have pinned: it tells on which side of it they
- * are, unless something else explains how it went. Either way it is not held to be right.
+ * A request in the bracket: it tells on which side of it the threshold is, unless something else
+ * explains how it went. Either way it is not held to be right.
  */
 static __noinline int rule__settle(struct rule *rule, struct open_call *call, __u64 chunk,
 				   bool mapped)
@@ -268,8 +264,8 @@ static __noinline int rule__settle(struct rule *rule, struct open_call *call, __
 		return 0;
 	}
 	ADD(rule->disagree[RULE_RACED], 1);
-	if (!rule__was_set(rule, record) && (mapped || !rule__was_at_limit(rule)))
-		rule__end_doubt(rule, chunk, mapped);
+	if (record && (mapped || !rule__was_at_limit(rule)))
+		rule__end_doubt(rule, record, chunk, mapped);
 	return 0;
 }
 
@@ -280,7 +276,7 @@ static __noinline int rule__judge_growth(struct rule *rule, struct open_call *ca
 	__u32 reason;
 
 	ADD(rule->judged, 1);
-	if (!rule__is_known(rule) && !rule->doubts)
+	if (rule__is_late(rule))
 		return rule__narrow(rule, call, chunk, mapped);
 	if (chunk >= threshold && chunk < rule->state.high)
 		return rule__settle(rule, call, chunk, mapped);
@@ -364,7 +360,7 @@ __noinline int rule__judge(struct process *process, struct open_call *call, __u6
 	rule__judge_growth(rule, call, chunk, mapped);
 	weight = rule__weight(rule->judged);
 	if (weight)
-		rule_event__send(process, call, rule, call->size, weight);
+		rule_event__send(process, call, rule, weight);
 	return 0;
 }
 

@@ -9,7 +9,7 @@
 
 /*
  * rules: slot -> what is followed of that process. Written here, read through a memory mapping by
- * the user side, which fills in pending states. 10,240 slots of 296 bytes with threshold or record,
+ * the user side, which fills in pending states. 10,240 slots of 312 bytes with threshold or record,
  * 1 otherwise. Never full: as many as processes.
  */
 struct {

@@ -103,6 +103,8 @@ int BPF_PROG(process_exec, struct task_struct *task, pid_t old_pid, struct linux
 	record->number = 0;
 	record->state = TASK_UNKNOWN;
 	record->entered = 0;
+	record->setting_sp = 0;
+	record->move.begun_ns = 0;
 	record->syscall = 0;
 	record->fault.state = FAULT_IDLE;
 	record->fault.rss_known = 0;
@@ -118,6 +120,8 @@ static __noinline int task__close_at_exit(struct task *record)
 	struct process *process = number__process(record->number);
 	__u32 nr_open = task__claim_calls(record);
 
+	if (follows_rule && process)
+		rule__end_writing(process, record);
 	for (int i = 0; i < MAX_OPEN_CALLS; i++) {
 		if (!nr_open)
 			break;

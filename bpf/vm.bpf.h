@@ -213,8 +213,10 @@ __noinline int vm_call__charge(struct task *record, struct process *process, str
 			/* A realloc gives the old block back when it has the new one. */
 			if ((did & DID_MUNMAP) && call->function == FUNCTION_REALLOC)
 				call->did &= ~DID_FAIL;
-			if (follows_rule && (call->did & DID_MOVE) && vm->nr == NR_MUNMAP)
-				rule__end_move(process, call);
+			if (follows_rule && (call->did & DID_MOVE) && vm->nr == NR_MUNMAP) {
+				call->did &= ~DID_MOVE;
+				rule__end_write(process, record);
+			}
 			call->did |= did;
 			if (!vm->failed && vm->nr == NR_MMAP) {
 				call->mapped_start = vm->result;

@@ -284,10 +284,9 @@ struct rule_state {
 /* Map rules: by slot, memory-mapped by the user side, which writes state while it is pending. */
 struct rule {
 	struct rule_state state;
-	__u64 previous; /* threshold before the last move, 0: none */
-	__u64 moved_ns; /* CLOCK_MONOTONIC of the last move */
-	__u64 judged_before; /* requests judged before the last move */
-	__u64 moves;
+	__u64 final_low, final_high; /* where it will lie when no writer is left */
+	__u64 before_low, before_high; /* where it lay before mallopt set it last */
+	__u64 moves; /* frees and mallopts that may have moved or pinned it */
 	__u64 judged; /* requests that made a kernel call = agree + disagree + unexplained + undecided */
 	__u64 agree;
 	__u64 disagree[NR_RULE_REASONS];
@@ -305,10 +304,12 @@ struct rule {
 	__u64 brk_peak; /* highest break */
 	__u64 maps_max_before; /* state.maps_max before the last mallopt */
 	__u64 settings; /* mallopts that have returned */
-	__u32 setting; /* that have not yet */
-	__u32 pinning; /* 1: one of these is the first that ends the moving */
-	__u32 moving; /* frees that moved the threshold and have not come to their munmap */
-	__u32 doubts; /* moves that came before or after that pin: then low < high */
+	__u64 sets; /* that have begun to set the threshold */
+	__u32 setting; /* mallopts that have not returned */
+	__u32 writers; /* frees and mallopts that may be about to write the threshold */
+	__u32 lock; /* 1: a program changes the threshold or these */
+	__u16 pinning; /* writers that end the moving */
+	__u16 candidates; /* 2: where low < high it is the one or the other */
 };
 
 /* Map size_rows. */
@@ -453,7 +454,8 @@ enum event_type {
 	EVENT_FILE, /* an executable mapping of a file not seen before */
 	EVENT_MAPPING, /* code of file number id is mapped, or (address 0) its table is wanted */
 	EVENT_32BIT, /* a process that would be measured, but for its 32 bits; has no number */
-	EVENT_MOVE, /* struct rule_event: a threshold was moved */
+	EVENT_MOVE, /* struct rule_event: a free or mallopt begins to move a threshold */
+	EVENT_MOVED, /* struct rule_event: it has */
 	EVENT_JUDGED, /* struct rule_event: a request that was judged, one of weight */
 	EVENT_JIT, /* a process has code of no file; told once a program, and of whose it is */
 };
@@ -474,14 +476,14 @@ struct rule_event {
 	__u32 type;
 	__u32 id;
 	__u64 time_ns; /* CLOCK_MONOTONIC */
-	__u64 size; /* of the freed chunk, or of the request */
-	__u64 from; /* threshold before; of a request: in force, 0: not known */
-	__u64 to;
+	__u64 size; /* of the request; EVENT_MOVED: time_ns of its EVENT_MOVE */
+	__u64 from; /* threshold before, or in force, 0: not known; EVENT_MOVED: from here it lies */
+	__u64 to; /* EVENT_MOVED: up to here, inclusive */
 	__u64 caller; /* return address of the call */
 	__u32 weight; /* requests that it stands for; of a move 0 */
 	__u32 path; /* enum alloc_path */
-	__u32 stack; /* of a move: the number of the free's stack, 0: none taken */
-	__u32 pad;
+	__u32 stack; /* of a move: the number of its stack, 0: none taken */
+	__u32 by; /* of a move: 0 a free, else what mallopt set, enum rule_pin */
 };
 
 /* Which processes are measured. */
@@ -507,7 +509,7 @@ _Static_assert(sizeof(struct live_key) == 16, "live_key");
 _Static_assert(sizeof(struct live_block) == 32, "live_block");
 _Static_assert(sizeof(struct granule) == 48, "granule");
 _Static_assert(sizeof(struct event) == 296, "event");
-_Static_assert(sizeof(struct rule) == 296, "rule");
+_Static_assert(sizeof(struct rule) == 312, "rule");
 _Static_assert(sizeof(struct rule_event) == 64, "rule_event");
 _Static_assert(sizeof(struct file_range) == 40, "file_range");
 _Static_assert(sizeof(struct file_place) == 16, "file_place");

@@ -94,6 +94,14 @@ void json__u64(struct json *json, const char *key, __u64 value)
 	fwrite(digits + at, 1, sizeof(digits) - at, json->out);
 }
 
+void json__u64_or_null(struct json *json, const char *key, bool is_known, __u64 value)
+{
+	if (is_known)
+		json__u64(json, key, value);
+	else
+		json__null(json, key);
+}
+
 void json__double(struct json *json, const char *key, double value)
 {
 	if (!isfinite(value)) {

@@ -26,6 +26,7 @@ void json__end_array(struct json *json);
 void json__null(struct json *json, const char *key);
 void json__bool(struct json *json, const char *key, bool value);
 void json__u64(struct json *json, const char *key, __u64 value);
+void json__u64_or_null(struct json *json, const char *key, bool is_known, __u64 value);
 
 /* What is no number (infinite, not a number) is null. */
 void json__double(struct json *json, const char *key, double value);

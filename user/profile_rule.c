@@ -68,3 +68,18 @@ const char *rule_reason__name(enum rule_reason reason)
 
 	return reason < NR_RULE_REASONS ? names[reason] : "?";
 }
+
+const char *rule_pin__parameter(__u32 pin)
+{
+	switch (pin) {
+	case RULE_PIN_TRIM:
+		return "M_TRIM_THRESHOLD";
+	case RULE_PIN_TOP_PAD:
+		return "M_TOP_PAD";
+	case RULE_PIN_THRESHOLD:
+		return "M_MMAP_THRESHOLD";
+	case RULE_PIN_MAPS_MAX:
+		return "M_MMAP_MAX";
+	}
+	return NULL;
+}

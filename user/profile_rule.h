@@ -8,13 +8,20 @@
 
 #include "contract.h"
 
-/* The threshold was moved by a free. */
+/*
+ * The threshold was moved by a free or mallopt, or pinned by the first other mallopt. Between its
+ * begin and its end it lies somewhere from from to to; other moves may overlap.
+ */
 struct profile_move {
-	__u64 t_ns; /* since the start of the run */
-	__u64 from, to; /* bytes of chunk; to is the freed chunk's size */
-	__u64 caller; /* return address of the free */
+	__u64 t_ns; /* its begin since the start of the run */
+	__u64 done_ns; /* its end; 0: that was not seen, nor the next two */
+	__u64 low, high; /* after it the threshold lies here, inclusive; equal: known */
+	__u64 from; /* bytes of chunk; 0: not known */
+	__u64 to; /* the freed chunk's size, or what is set; of a pin as from */
+	__u64 caller; /* return address of the call */
 	char *place; /* "file+0xoffset" of it; NULL: not known */
-	__u32 stack; /* of the free: index + 1 in the profile's; 0: none was kept */
+	__u32 stack; /* of the call: index + 1 in the profile's; 0: none was kept */
+	__u32 by; /* 0: a free; else what mallopt set, an enum rule_pin */
 };
 
 /* A request that made a kernel call, standing for weight of them. */
@@ -52,5 +59,8 @@ void profile_rule__add(struct profile_rule *into, const struct profile_rule *fro
 bool profile_rule__is_known(const struct profile_rule *rule);
 
 const char *rule_reason__name(enum rule_reason reason);
+
+/* "M_TRIM_THRESHOLD" and so on; NULL: it is no such parameter, as by of a free's move. */
+const char *rule_pin__parameter(__u32 pin);
 
 #endif

@@ -42,15 +42,22 @@ static int rule__copy_log(const struct collector *collector, __u32 id, struct pr
 	rule->points = calloc((log ? log->nr_points : 0) + 1, sizeof(*rule->points));
 	if (!rule->moves || !rule->points)
 		return -ENOMEM;
-	for (size_t i = 0; log && i < log->nr_moves; i++)
+	for (size_t i = 0; log && i < log->nr_moves; i++) {
+		const struct rule_log_move *move = &log->moves[i];
+
 		rule->moves[rule->nr_moves++] = (struct profile_move){
-			.t_ns = since_start(collector, log->moves[i].time_ns),
-			.from = log->moves[i].from,
-			.to = log->moves[i].to,
-			.caller = log->moves[i].caller,
-			.place = log->places[i] ? strdup(log->places[i]) : NULL,
-			.stack = log->moves[i].stack,
+			.t_ns = since_start(collector, move->begun.time_ns),
+			.done_ns = since_start(collector, move->done.time_ns),
+			.low = move->done.from,
+			.high = move->done.to,
+			.from = move->begun.from,
+			.to = move->begun.to,
+			.caller = move->begun.caller,
+			.place = move->place ? strdup(move->place) : NULL,
+			.stack = move->begun.stack,
+			.by = move->begun.by,
 		};
+	}
 	for (size_t i = 0; log && i < log->nr_points; i++)
 		rule->points[rule->nr_points++] = (struct profile_point){
 			.t_ns = since_start(collector, log->points[i].time_ns),

@@ -47,6 +47,16 @@ struct recording_rule {
 	COPY(read_trim_threshold)                                                                  \
 	COPY(read_is_pinned)                                                                       \
 	COPY(resident_anon)
+#define EACH_OF_MOVE(COPY)                                                                         \
+	COPY(t_ns)                                                                                 \
+	COPY(done_ns)                                                                              \
+	COPY(low)                                                                                  \
+	COPY(high)                                                                                 \
+	COPY(from)                                                                                 \
+	COPY(to)                                                                                   \
+	COPY(caller)                                                                               \
+	COPY(stack)                                                                                \
+	COPY(by)
 
 static void rule__fill_lists(struct recording_rule *made, const struct profile_rule *rule)
 {
@@ -63,13 +73,11 @@ static void rule__fill_lists(struct recording_rule *made, const struct profile_r
 		const struct profile_move *move = &rule->moves[i];
 
 		recording__rule_move__init(into);
-		into->t_ns = move->t_ns;
-		into->from = move->from;
-		into->to = move->to;
-		into->caller = move->caller;
+#define COPY_OUT(field) into->field = move->field;
+		EACH_OF_MOVE(COPY_OUT)
+#undef COPY_OUT
 		into->place.data = (unsigned char *)move->place;
 		into->place.len = move->place ? strlen(move->place) : 0;
-		into->stack = move->stack;
 	}
 	for (size_t i = 0; i < rule->nr_points; i++) {
 		Recording__RulePoint *into = made->point_list[i] = &made->points[i];
@@ -151,13 +159,11 @@ static int rule__parse_lists(struct recording_parse *parse, const Recording__Rul
 		const Recording__RuleMove *move = from->move[i];
 		struct profile_move *into = &rule->moves[rule->nr_moves++];
 
-		into->t_ns = move->t_ns;
-		into->from = move->from;
-		into->to = move->to;
-		into->caller = move->caller;
 		if (move->stack > parse->profile.nr_stacks)
 			return -EINVAL;
-		into->stack = move->stack;
+#define COPY_IN(field) into->field = move->field;
+		EACH_OF_MOVE(COPY_IN)
+#undef COPY_IN
 		if (!move->place.len)
 			continue;
 		into->place = recording_parse__room(parse, move->place.len, 1);

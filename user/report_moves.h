@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The moves of a process's threshold: when, from what to what, and by which free. */
+/* The moves of a process's threshold: when, from what to what, and by which free or mallopt. */
 #ifndef ALLOCPATH_REPORT_MOVES_H
 #define ALLOCPATH_REPORT_MOVES_H
 
@@ -11,7 +11,7 @@
 
 struct symbols;
 
-/* The first ones, with the functions that called free; verbose: all, and whole stacks. */
+/* The first ones, with the functions that called it; verbose: all, and whole stacks. */
 int report_moves__write(FILE *out, const struct profile *profile,
 			const struct profile_process *process, unsigned int width, bool verbose,
 			struct symbols *symbols);

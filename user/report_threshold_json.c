@@ -11,20 +11,12 @@
 
 #define SCHEMA 1
 
-static void write_or_null(struct json *json, const char *key, bool is_known, __u64 value)
-{
-	if (is_known)
-		json__u64(json, key, value);
-	else
-		json__null(json, key);
-}
-
 static void write_agreement(struct json *json, const struct threshold *threshold, bool is_followed)
 {
 	const struct rule *followed = is_followed ? &threshold->rule->followed : NULL;
 
-	write_or_null(json, "judged", followed, followed ? followed->judged : 0);
-	write_or_null(json, "agree", followed, followed ? followed->agree : 0);
+	json__u64_or_null(json, "judged", followed, followed ? followed->judged : 0);
+	json__u64_or_null(json, "agree", followed, followed ? followed->agree : 0);
 	if (followed) {
 		json__begin_object(json, "disagree");
 		for (int i = 0; i < NR_RULE_REASONS; i++)
@@ -33,13 +25,14 @@ static void write_agreement(struct json *json, const struct threshold *threshold
 	} else {
 		json__null(json, "disagree");
 	}
-	write_or_null(json, "unexplained", followed, followed ? followed->unexplained : 0);
-	write_or_null(json, "undecided", followed, followed ? followed->undecided : 0);
-	write_or_null(json, "crossings", followed, followed ? followed->crossings : 0);
+	json__u64_or_null(json, "unexplained", followed, followed ? followed->unexplained : 0);
+	json__u64_or_null(json, "undecided", followed, followed ? followed->undecided : 0);
+	json__u64_or_null(json, "crossings", followed, followed ? followed->crossings : 0);
 	if (followed) {
 		json__begin_object(json, "bracket");
 		json__u64(json, "low", followed->state.low);
-		write_or_null(json, "high", followed->state.high != ~0ULL, followed->state.high);
+		json__u64_or_null(json, "high", followed->state.high != ~0ULL,
+				  followed->state.high);
 		json__end_object(json);
 	} else {
 		json__null(json, "bracket");
@@ -78,16 +71,19 @@ static int write_process(struct json *json, const struct threshold *threshold,
 	json__string(json, "comm", process->comm);
 	json__string(json, "allocator", process->allocator);
 	json__bool(json, "exited", process->exited);
-	write_or_null(json, "default", threshold->initial, threshold->initial);
-	write_or_null(json, "predicted", threshold->is_predicted, threshold->predicted);
-	write_or_null(json, "read", rule && rule->is_read, rule ? rule->read_threshold : 0);
-	write_or_null(json, "trim_threshold", threshold->is_predicted, threshold->trim_threshold);
-	write_or_null(json, "read_trim_threshold", rule && rule->is_read,
-		      rule ? rule->read_trim_threshold : 0);
-	write_or_null(json, "largest_not_mapped", threshold->has_not_mapped,
-		      threshold->largest_not_mapped);
-	write_or_null(json, "smallest_mapped", threshold->has_mapped, threshold->smallest_mapped);
-	write_or_null(json, "requests", depth != DEPTH_KERNEL, profile_process__requests(process));
+	json__u64_or_null(json, "default", threshold->initial, threshold->initial);
+	json__u64_or_null(json, "predicted", threshold->is_predicted, threshold->predicted);
+	json__u64_or_null(json, "read", rule && rule->is_read, rule ? rule->read_threshold : 0);
+	json__u64_or_null(json, "trim_threshold", threshold->is_predicted,
+			  threshold->trim_threshold);
+	json__u64_or_null(json, "read_trim_threshold", rule && rule->is_read,
+			  rule ? rule->read_trim_threshold : 0);
+	json__u64_or_null(json, "largest_not_mapped", threshold->has_not_mapped,
+			  threshold->largest_not_mapped);
+	json__u64_or_null(json, "smallest_mapped", threshold->has_mapped,
+			  threshold->smallest_mapped);
+	json__u64_or_null(json, "requests", depth != DEPTH_KERNEL,
+			  profile_process__requests(process));
 	write_agreement(json, threshold, is_followed);
 	error = report_moves__write_json(json, profile, process, is_followed, symbols);
 	json__string(json, "verdict", threshold->verdict);
@@ -95,7 +91,7 @@ static int write_process(struct json *json, const struct threshold *threshold,
 		json__null(json, "mapped_per_s");
 	else
 		json__double(json, "mapped_per_s", threshold->mapped_per_s);
-	write_or_null(json, "refaulted_bytes", rule, threshold->refaulted_bytes);
+	json__u64_or_null(json, "refaulted_bytes", rule, threshold->refaulted_bytes);
 	write_advice(json, &threshold->advice);
 	json__end_object(json);
 	return error;

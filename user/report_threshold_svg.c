@@ -196,15 +196,18 @@ static void drawing__points(struct drawing *drawing)
 static void drawing__threshold(const struct drawing *drawing)
 {
 	const struct profile_rule *rule = drawing->rule;
-	__u64 at = rule->nr_moves ? rule->moves[0].from : drawing->threshold->predicted;
+	__u64 at = rule->nr_moves && rule->moves[0].from ? rule->moves[0].from :
+							   drawing->threshold->predicted;
 	FILE *out = drawing->out;
 
 	if (!drawing->threshold->is_predicted || !at)
 		return;
 	fprintf(out, "<path class='line' d='M%d %.1f", LEFT, drawing__y(drawing, (double)at));
 	for (size_t i = 0; i < rule->nr_moves; i++)
-		fprintf(out, " H%.1f V%.1f", drawing__x(drawing, (double)rule->moves[i].t_ns / 1e9),
-			drawing__y(drawing, (double)rule->moves[i].to));
+		if (rule->moves[i].to)
+			fprintf(out, " H%.1f V%.1f",
+				drawing__x(drawing, (double)rule->moves[i].t_ns / 1e9),
+				drawing__y(drawing, (double)rule->moves[i].to));
 	fprintf(out, " H%d'/>\n", WIDTH - RIGHT);
 }
 

@@ -51,38 +51,63 @@ static int rule_log__grow(struct rule_log *log, __u32 id)
 	return 0;
 }
 
-/* Doubles at each power of two. */
-static int events__add(struct rule_event **events, size_t *nr, const struct rule_event *event)
+/* Room for one more of nr, doubled at each power of two. NULL: no memory; list is as it was. */
+static void *list__grow(void *list, size_t nr, size_t size)
 {
-	if (!(*nr & (*nr - 1))) {
-		struct rule_event *larger;
+	return nr & (nr - 1) ? list : realloc(list, (nr ? 2 * nr : 1) * size);
+}
 
-		larger = realloc(*events, (*nr ? 2 * *nr : 1) * sizeof(*larger));
-		if (!larger)
-			return -ENOMEM;
-		*events = larger;
-	}
-	(*events)[(*nr)++] = *event;
+static int process__add_point(struct rule_log_process *of, const struct rule_event *event)
+{
+	struct rule_event *points = list__grow(of->points, of->nr_points, sizeof(*points));
+
+	if (!points)
+		return -ENOMEM;
+	of->points = points;
+	points[of->nr_points++] = *event;
 	return 0;
+}
+
+static int process__add_move(struct rule_log_process *of, const struct rule_event *event,
+			     __u32 tgid)
+{
+	struct rule_log_move *moves = list__grow(of->moves, of->nr_moves, sizeof(*moves));
+
+	if (!moves)
+		return -ENOMEM;
+	of->moves = moves;
+	moves[of->nr_moves++] = (struct rule_log_move){
+		.begun = *event,
+		.place = tgid ? address__place(tgid, event->caller) : NULL,
+	};
+	return 0;
+}
+
+/* Few overlap: it is one of the last. */
+static void process__end_move(struct rule_log_process *of, const struct rule_event *event)
+{
+	for (size_t i = of->nr_moves; i; i--) {
+		struct rule_log_move *move = &of->moves[i - 1];
+
+		if (move->begun.time_ns == event->size && !move->done.time_ns) {
+			move->done = *event;
+			return;
+		}
+	}
 }
 
 int rule_log__add(struct rule_log *log, const struct rule_event *event, __u32 tgid)
 {
 	struct rule_log_process *of;
-	char **places;
 
 	if (rule_log__grow(log, event->id))
 		return -ENOMEM;
 	of = &log->processes[event->id];
 	if (event->type == EVENT_JUDGED)
-		return events__add(&of->points, &of->nr_points, event);
-	places = realloc(of->places, (of->nr_moves + 1) * sizeof(*places));
-	if (!places)
-		return -ENOMEM;
-	of->places = places;
-	if (events__add(&of->moves, &of->nr_moves, event))
-		return -ENOMEM;
-	places[of->nr_moves - 1] = tgid ? address__place(tgid, event->caller) : NULL;
+		return process__add_point(of, event);
+	if (event->type == EVENT_MOVE)
+		return process__add_move(of, event, tgid);
+	process__end_move(of, event);
 	return 0;
 }
 
@@ -99,9 +124,8 @@ void rule_log__forget(struct rule_log *log, __u32 id)
 		return;
 	of = &log->processes[id];
 	for (size_t i = 0; i < of->nr_moves; i++)
-		free(of->places[i]);
+		free(of->moves[i].place);
 	free(of->moves);
-	free(of->places);
 	free(of->points);
 	memset(of, 0, sizeof(*of));
 }

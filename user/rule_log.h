@@ -7,9 +7,15 @@
 
 #include "contract.h"
 
+/* A free or mallopt that moved or pinned the threshold, or may have. */
+struct rule_log_move {
+	struct rule_event begun;
+	struct rule_event done; /* time_ns 0: that was not seen */
+	char *place; /* of its caller: "file+0xoffset", NULL: not known */
+};
+
 struct rule_log_process {
-	struct rule_event *moves;
-	char **places; /* of the moves: "file+0xoffset", NULL: not known */
+	struct rule_log_move *moves;
 	size_t nr_moves;
 	struct rule_event *points;
 	size_t nr_points;

@@ -102,9 +102,9 @@ static void threshold__say_unknown(struct threshold *threshold)
 	if (state->origin == RULE_PENDING)
 		used = snprintf(verdict, THRESHOLD_TEXT,
 				"unknown: its environment sets it, and could not be read");
-	else if (state->pins && state->origin != RULE_LATE)
+	else if (state->origin != RULE_LATE)
 		used = snprintf(verdict, THRESHOLD_TEXT,
-				"unknown: a free moved it while mallopt pinned it");
+				"unknown: two threads moved it at the same time");
 	else
 		used = snprintf(verdict, THRESHOLD_TEXT, "unknown: attached after start");
 	if (state->low || state->high != ~0ULL)

@@ -2,7 +2,8 @@
 /*
  * moves SEED OPERATIONS THREADS STOPS [set]: random requests around glibc's threshold, from several
  * threads: malloc, calloc, realloc, memalign, free, sizes up to 48 MiB; with "set" mallopt at random
- * times too. The first thread stops the process (SIGSTOP) STOPS times, for someone to look at it.
+ * times too, of the threshold in the middle. The first thread stops the process (SIGSTOP) STOPS
+ * times, for someone to look at it; where these are several once more when the others have ended.
  */
 #include <malloc.h>
 #include <pthread.h>
@@ -45,11 +46,11 @@ static size_t random_size(uint64_t *state)
 	}
 }
 
-static void set_something(uint64_t *state)
+static void set_something(uint64_t *state, int sets_threshold)
 {
 	static const int parameters[] = { M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD,
 					  M_MMAP_MAX };
-	int parameter = parameters[next_random(state) % 4];
+	int parameter = sets_threshold ? M_MMAP_THRESHOLD : parameters[next_random(state) % 4];
 	int value = (int)(next_random(state) % (1 << 20));
 
 	if (parameter == M_MMAP_MAX)
@@ -70,8 +71,9 @@ static void *operate(void *argument)
 
 		if (!first && nr_stops && i % (nr_operations / nr_stops + 1) == 0)
 			kill(getpid(), SIGSTOP);
-		if (sets && !first && next_random(&state) % (nr_operations / 3 + 1) == 0)
-			set_something(&state);
+		if (sets && !first &&
+		    (next_random(&state) % (nr_operations / 3 + 1) == 0 || i == nr_operations / 2))
+			set_something(&state, i == nr_operations / 2);
 		switch (next_random(&state) % 8) {
 		case 0:
 			larger = realloc(*block, size + 1);
@@ -119,5 +121,7 @@ int main(int argc, char **argv)
 	operate(NULL);
 	for (unsigned long i = 1; i < nr_threads && i < 16; i++)
 		pthread_join(threads[i], NULL);
+	if (nr_stops > 1)
+		kill(getpid(), SIGSTOP);
 	return 0;
 }

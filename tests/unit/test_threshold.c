@@ -355,12 +355,26 @@ static char *text_of(const struct profile *profile, bool verbose)
 	return text;
 }
 
-/* Gives the first process of a sample profile a threshold that was followed, and moved twice. */
+/* Gives the first process of a sample profile a threshold that was followed, and moved. */
 static void add_rule(struct profile *profile)
 {
 	static const struct profile_move moves[] = {
-		{ .t_ns = 5000, .from = 131072, .to = 200704, .caller = 77, .stack = 1 },
+		{ .t_ns = 5000,
+		  .done_ns = 5500,
+		  .low = 200704,
+		  .high = 200704,
+		  .from = 131072,
+		  .to = 200704,
+		  .caller = 77,
+		  .stack = 1 },
 		{ .t_ns = 9000, .from = 200704, .to = 401408, .caller = 78 },
+		{ .t_ns = 9100,
+		  .done_ns = 9900,
+		  .low = 401408,
+		  .high = 500000,
+		  .to = 500000,
+		  .by = RULE_PIN_THRESHOLD },
+		{ .t_ns = 9950, .by = RULE_PIN_TOP_PAD },
 	};
 	static const struct profile_point point = { 4000, 200000, 131072, 4, PATH_MMAP };
 	struct profile_rule *rule = calloc(1, sizeof(*rule));
@@ -382,9 +396,9 @@ static void add_rule(struct profile *profile)
 	rule->followed.mapped_largest = rule->followed.mapped_peak = 266240;
 	rule->followed.brk_growths = 300;
 	rule->followed.brk_trims = 299;
-	rule->followed.moves = rule->nr_moves = 2;
+	rule->followed.moves = rule->nr_moves = 4;
 	rule->heap_peak = 1 << 20;
-	rule->moves = calloc(2, sizeof(*rule->moves));
+	rule->moves = calloc(4, sizeof(*rule->moves));
 	rule->points = calloc(1, sizeof(*rule->points));
 	assert_non_null(rule->moves);
 	assert_non_null(rule->points);
@@ -433,7 +447,16 @@ static void a_recording_says_the_same(void **state)
 	after = json_of(&read);
 	assert_string_equal(before, after);
 	assert_non_null(strstr(after, "\"predicted\":401408,\"read\":401408"));
-	assert_non_null(strstr(after, "\"t_ns\":5000,\"from\":131072,\"to\":200704"));
+	assert_non_null(strstr(after,
+			       "\"t_ns\":5000,\"done_ns\":5500,\"by\":\"free\",\"parameter\":null,"
+			       "\"from\":131072,\"to\":200704,\"low\":200704,\"high\":200704"));
+	assert_non_null(strstr(after,
+			       "\"t_ns\":9000,\"done_ns\":null,\"by\":\"free\",\"parameter\":null,"
+			       "\"from\":200704,\"to\":401408,\"low\":null,\"high\":null"));
+	assert_non_null(
+		strstr(after, "\"by\":\"mallopt\",\"parameter\":\"M_MMAP_THRESHOLD\",\"from\":null,"
+			      "\"to\":500000,\"low\":401408,\"high\":500000"));
+	assert_non_null(strstr(after, "\"parameter\":\"M_TOP_PAD\",\"from\":null,\"to\":null"));
 	assert_non_null(strstr(after, "\"offset\":564")); /* of the free's caller */
 	free(before);
 	free(after);
@@ -459,6 +482,7 @@ static void every_line_fits(void **state)
 
 		assert_non_null(strstr(text, "4711"));
 		assert_non_null(strstr(text, "from nameless+0x234"));
+		assert_non_null(strstr(text, "at 0.000009 s to 500000, by mallopt"));
 		while ((line = strsep(&rest, "\n")))
 			assert_in_range(strlen(line), 0, 80);
 		free(text);
