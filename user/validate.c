@@ -16,6 +16,7 @@
 #include "quantity.h"
 #include "recording.h"
 #include "report_validate.h"
+#include "signals.h"
 #include "validate.h"
 
 #define MAX_WORDS 128
@@ -48,6 +49,7 @@ struct validation {
 	size_t nr_evidence;
 	struct claim_result results[NR_CANDIDATES * NR_CLAIMS];
 	size_t nr_results;
+	size_t nr_missed; /* allocators that a signal left unmeasured */
 };
 
 static int validation__find_directory(struct validation *validation)
@@ -127,7 +129,10 @@ static void validation__compose(const struct validation *validation, bool is_gli
 	words[*nr] = NULL;
 }
 
-/* Runs allocpath record on the experiments. 0, or -EIO: reported with what it said. */
+/*
+ * Runs allocpath record on the experiments. 0; -EINTR: a signal has ended it; or -EIO: reported with
+ * what it said.
+ */
 static int record__run(const char *const *words, const char *preload, FILE *told, FILE *said)
 {
 	char number[16], line[512];
@@ -146,6 +151,7 @@ static int record__run(const char *const *words, const char *preload, FILE *told
 			setenv("LD_PRELOAD", preload, 1);
 		else
 			unsetenv("LD_PRELOAD");
+		signal(SIGPIPE, SIG_DFL);
 		dup2(fileno(said), STDERR_FILENO);
 		dup2(fileno(said), STDOUT_FILENO);
 		execv("/proc/self/exe", (char *const *)words);
@@ -153,9 +159,14 @@ static int record__run(const char *const *words, const char *preload, FILE *told
 	}
 	if (pid < 0)
 		return log__error(-errno, "cannot fork: %s", strerror(errno));
-	while (waitpid(pid, &status, 0) < 0)
+	while (waitpid(pid, &status, 0) < 0) {
 		if (errno != EINTR)
 			return log__error(-errno, "cannot wait: %s", strerror(errno));
+		if (signals__stopped())
+			kill(pid, SIGINT);
+	}
+	if (signals__stopped())
+		return -EINTR;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
 	rewind(said);
@@ -240,12 +251,37 @@ static bool candidate__find(const struct validation *validation, const struct ca
 	return is_here;
 }
 
+static void validation__miss(struct validation *validation, const struct candidate *candidate,
+			     const char *why)
+{
+	for (int id = 1; id <= NR_CLAIMS; id++) {
+		struct claim_result *result = &validation->results[validation->nr_results];
+
+		if (!validation->chosen[id])
+			continue;
+		memset(result, 0, sizeof(*result));
+		result->id = id;
+		result->allocator = candidate->name;
+		result->as_expected = true;
+		claim__say(result, CLAIM_UNMEASURED, "%s %s.", candidate->name, why);
+		validation->nr_results++;
+	}
+}
+
 static int validation__measure(struct validation *validation, const struct candidate *candidate,
 			       const char *library)
 {
 	struct evidence *evidence = &validation->evidence[validation->nr_evidence++];
-	int error = evidence__gather(evidence, validation, candidate, library);
+	int error = signals__stopped() ? -EINTR :
+					 evidence__gather(evidence, validation, candidate, library);
 
+	if (error == -EINTR) {
+		evidence__free(evidence);
+		validation->nr_evidence--;
+		validation->nr_missed++;
+		validation__miss(validation, candidate, "was not measured: a signal came before");
+		return 0;
+	}
 	for (int id = 1; !error && id <= NR_CLAIMS; id++) {
 		struct claim_result *result = &validation->results[validation->nr_results];
 
@@ -258,22 +294,6 @@ static int validation__measure(struct validation *validation, const struct candi
 		validation->nr_results++;
 	}
 	return error;
-}
-
-static void validation__miss(struct validation *validation, const struct candidate *candidate)
-{
-	for (int id = 1; id <= NR_CLAIMS; id++) {
-		struct claim_result *result = &validation->results[validation->nr_results];
-
-		if (!validation->chosen[id])
-			continue;
-		memset(result, 0, sizeof(*result));
-		result->id = id;
-		result->allocator = candidate->name;
-		result->as_expected = true;
-		claim__say(result, CLAIM_UNMEASURED, "%s is not installed here.", candidate->name);
-		validation->nr_results++;
-	}
 }
 
 /* "all", a name of the table or its first word, or a library by its path. */
@@ -296,7 +316,7 @@ static int validation__run(struct validation *validation)
 		else if (candidate__find(validation, candidate, library, sizeof(library)))
 			error = validation__measure(validation, candidate, library);
 		else
-			validation__miss(validation, candidate);
+			validation__miss(validation, candidate, "is not installed here");
 	}
 	if (!found && strchr(wanted, '/') && access(wanted, R_OK) == 0) {
 		struct candidate own = { .name = wanted, .libraries = wanted };
@@ -344,6 +364,11 @@ int validate__run(const struct options *options)
 		free(validation);
 		return EXIT_USAGE;
 	}
+	error = signals__catch();
+	if (error) {
+		free(validation);
+		return log__error(1, "signals cannot be caught: %s", strerror(-error));
+	}
 	error = output__open(&output, options->output, false);
 	if (!error)
 		error = validation__find_directory(validation);
@@ -355,6 +380,11 @@ int validate__run(const struct options *options)
 	for (size_t i = 0; i < validation->nr_results; i++)
 		if (!validation->results[i].as_expected)
 			status = status ? status : 1;
+	if (validation->nr_missed && !status)
+		status = log__error(1,
+				    "a signal came before all was measured: %zu of %zu allocators",
+				    validation->nr_evidence,
+				    validation->nr_evidence + validation->nr_missed);
 	for (size_t i = 0; i < validation->nr_evidence; i++)
 		evidence__free(&validation->evidence[i]);
 	free(validation);

@@ -365,6 +365,20 @@ def need(path):
     raise Skip(f"{path} is not installed")
 
 
+def unlike(fields, document, more=False):
+    """Differences of an object of a JSON document from {field: type or types}."""
+    wrong = [f"no {field}" for field in fields if field not in document]
+    if not more:
+        wrong += [f"{field} is new" for field in document if field not in fields]
+    for field, types in fields.items():
+        value = document.get(field)
+        if field in document and not isinstance(value, types):
+            wrong.append(f"{field}: {value!r}")
+        elif isinstance(value, bool) and types is int:
+            wrong.append(f"{field}: {value!r}")
+    return wrong
+
+
 def fail_if(differences, *context):
     """A Failure of the first differences, if there are any."""
     if not differences:

@@ -145,6 +145,37 @@ def environment_of_a_descendant(context):
         raise Failure(f"predicted {process['predicted']}: {process['verdict']}")
 
 
+NUMBER = (int, type(None))
+PROCESS = {
+    "pid": int, "comm": str, "allocator": str, "exited": bool, "default": NUMBER,
+    "predicted": NUMBER, "read": NUMBER, "trim_threshold": NUMBER, "read_trim_threshold": NUMBER,
+    "largest_not_mapped": NUMBER, "smallest_mapped": NUMBER, "requests": int, "judged": int,
+    "agree": int, "disagree": dict, "unexplained": int, "undecided": int, "crossings": int,
+    "bracket": dict, "nr_moves": int, "moves": list, "verdict": str, "mapped_per_s": (int, float),
+    "refaulted_bytes": int, "advice": (dict, type(None)),
+}
+MOVE = {
+    "t_ns": int, "done_ns": NUMBER, "by": str, "parameter": (str, type(None)), "from": NUMBER,
+    "to": NUMBER, "low": NUMBER, "high": NUMBER, "caller": (str, type(None)), "stack": object,
+}
+
+
+@test
+def schema(context):
+    """The document has the fields of schema 1; others are allowed to be there besides."""
+    command = [program("calls"), *"m:200000 f:0 m:200000 f:1".split()]
+    document = thresholds.run(context, command=command)
+    process = next(one for one in document["processes"] if one["comm"] == "calls")
+    wrong = harness.unlike({"schema": int, "duration_s": float, "lost": int, "processes": list},
+                           document, more=True)
+    wrong += harness.unlike(PROCESS, process, more=True)
+    if document["schema"] != 1 or len(process["moves"]) != 1:
+        wrong.append(f"schema {document['schema']}, moves {process['moves']}")
+    for move in process["moves"]:
+        wrong += harness.unlike(MOVE, move, more=True)
+    fail_if(wrong)
+
+
 @test
 def forked(context):
     """A forked child goes on with its parent's threshold."""

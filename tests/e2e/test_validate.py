@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """allocpath validate: every claim as its rule says, and a wrong expectation is noticed."""
 
+import glob
 import json
 import os
 import shutil
+import signal
+import time
 
 import harness
 from harness import Failure, each, fail_if, test
@@ -131,3 +134,62 @@ def usage(context, words):
     ended = context.finish(tool)
     if ended != 2 or len(context.stderr_of(tool).splitlines()) != 1:
         raise Failure(f"ended with {ended}", context.stderr_of(tool))
+
+
+CLAIM = {
+    "id": int, "name": str, "allocator": str, "says": str, "expected": dict, "measured": dict,
+    "as_expected": bool, "verdict": str, "why": str,
+}
+
+
+@test
+def schema(context):
+    """The document has the fields of schema 1, and no others."""
+    output = context.file("validate.json")
+    context.finish(context.start([harness.ALLOCPATH, "validate", "--json", "-o", output, "2", "9"]))
+    with open(output, encoding="utf-8") as report:
+        document = json.load(report)
+    wrong = harness.unlike({"schema": int, "host": dict, "claims": list}, document)
+    wrong += harness.unlike({"kernel": str, "libc": str}, document["host"])
+    for claim in document["claims"]:
+        wrong += harness.unlike(CLAIM, claim)
+        wrong += [f"{key}: {value!r}" for key, value in claim["measured"].items()
+                  if not isinstance(value, int)]
+        if claim["verdict"] not in ("holds", "differs", "unmeasured"):
+            wrong.append(claim["verdict"])
+    if document["schema"] != 1 or [claim["id"] for claim in document["claims"]] != [2, 9]:
+        wrong.append(f"{document['schema']}, {len(document['claims'])} claims")
+    fail_if(wrong)
+
+
+@test
+def interrupted(context):
+    """Ctrl-C: what was measured is told, what was not is said to be, and nothing is left."""
+    before = set(glob.glob("/tmp/allocpath-??????"))
+    output = context.file("validate.json")
+    tool = context.start([harness.ALLOCPATH, "validate", "--json", "--allocator", "all", "-o",
+                          output])
+    time.sleep(0.8)
+    tool.send_signal(signal.SIGINT)
+    ended = context.finish(tool)
+    with open(output, encoding="utf-8") as report:
+        claims = json.load(report)["claims"]
+    wrong = _unexpected(claims)
+    nr_missed = sum("signal" in claim["why"] for claim in claims)
+    if ended != 1 or "a signal came before all was measured" not in context.stderr_of(tool):
+        wrong.append(f"ended with {ended}: {context.stderr_of(tool)}")
+    if len(claims) != 96 or nr_missed < 12 or nr_missed % 12:
+        wrong.append(f"{len(claims)} results, {nr_missed} missed")
+    wrong += [f"{path} is left" for path in set(glob.glob("/tmp/allocpath-??????")) - before]
+    fail_if(wrong)
+
+
+@test
+def closed_pipe(context):
+    """The same line as of any report that cannot be written."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    tool = context.start([harness.ALLOCPATH, "validate", "9"], stdout=writer)
+    os.close(writer)
+    if context.finish(tool) != 1 or "cannot be written" not in context.stderr_of(tool):
+        raise Failure(f"ended with {tool.returncode}", context.stderr_of(tool))
