@@ -195,42 +195,21 @@ static bool grow(struct arena *arena, size_t size)
 	return grow_by_mapping(arena, size);
 }
 
-/* Cuts the first bytes off a free block that is in no bin; the rest is filed. */
-static void cut_free(struct arena *arena, struct block *block, size_t size)
-{
-	struct block *left;
-
-	block->word |= BLOCK_USED;
-	if (block__size(block) - size < BLOCK_MIN)
-		return;
-	left = block__split(block, size, 0);
-	if (block == arena->top)
-		arena->top = left;
-	else
-		bin__put(arena, left);
-}
-
-/* A free block, out of its bin, of which at least BLOCK_MIN is left if it is the top. */
-static struct block *find_free(struct arena *arena, size_t size)
-{
-	struct block *block = bin__find(arena, size);
-
-	if (block) {
-		bin__remove(arena, block);
-		return block;
-	}
-	if ((!arena->top || block__size(arena->top) < size + BLOCK_MIN) && !grow(arena, size))
-		return NULL;
-	return arena->top;
-}
-
+/* From a bin, or of the top, of which at least BLOCK_MIN is left. */
 struct block *arena__take(unsigned int index, size_t size)
 {
 	struct arena *arena = &arenas[index];
-	struct block *block = find_free(arena, size);
+	struct block *block = bin__find(arena, size);
 
 	if (block)
-		cut_free(arena, block, size);
+		bin__remove(arena, block);
+	else if ((arena->top && block__size(arena->top) >= size + BLOCK_MIN) || grow(arena, size))
+		block = arena->top;
+	else
+		return NULL;
+	block->word |= BLOCK_USED;
+	if (block__size(block) - size >= BLOCK_MIN)
+		file_free(arena, block__split(block, size, 0));
 	return block;
 }
 
@@ -299,21 +278,16 @@ bool arena__grow_in_place(struct block *block, size_t size)
 	struct arena *arena = &arenas[block__arena(block)];
 	struct block *next = block__next(block);
 	size_t whole = block__size(block) + block__size(next);
-	bool is_top = next == arena->top;
 
 	if (SELDOM(block__before(next) != block__size(block)))
 		complain(block, BAD_HEADER);
-	if (block__is_used(next) || whole < size + (is_top ? BLOCK_MIN : 0))
+	if (block__is_used(next) || whole < size + (next == arena->top ? BLOCK_MIN : 0))
 		return false;
-	if (!is_top)
+	if (next != arena->top)
 		bin__remove(arena, next);
 	block__set(block, whole, block->word & BLOCK_WHERE, BLOCK_USED);
-	if (is_top) {
-		block__set(block, size, block->word & BLOCK_WHERE, BLOCK_USED);
-		set_top(arena, block__next(block));
-	} else {
-		arena__cut(block, size);
-	}
+	if (whole - size >= BLOCK_MIN)
+		file_free(arena, block__split(block, size, 0));
 	return true;
 }
 
