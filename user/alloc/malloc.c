@@ -365,11 +365,19 @@ ENTRY void *valloc(size_t size)
 	return aligned(PAGE, size);
 }
 
+/*
+ * The request is the argument, and the caller may fill the page that it ends in: which a header in
+ * the heap has no room to say, and a mapping says by where it ends. So it is one by each policy.
+ */
 ENTRY void *pvalloc(size_t size)
 {
-	if (SELDOM(size > SIZE_MAX - PAGE))
-		return refuse(ENOMEM);
-	return aligned(PAGE, page_up(size));
+	struct block *block = NULL;
+
+	thread__ready();
+	thread__did_nothing();
+	if (size < ADDRESS_SPACE)
+		block = mapping__new(size, PAGE);
+	return block ? give(block, size) : fail(ENOMEM);
 }
 
 REFALLOC_PUBLIC size_t malloc_usable_size(void *memory)
