@@ -147,6 +147,10 @@ class Redis:
             if isinstance(tool, Attached):
                 tool.stop()
         finally:
+            # itself, and not only the tool that it was started by
+            subprocess.run(["redis-cli", "-s", f"{directory}/socket", "shutdown", "nosave"],
+                           check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                           timeout=60)
             server.terminate()
             server.wait(30)
             shutil.rmtree(directory, ignore_errors=True)
