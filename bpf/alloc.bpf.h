@@ -409,7 +409,7 @@ static __always_inline int mallopt__enter(struct pt_regs *ctx, __u32 flags)
 	struct task *record = task__record(bpf_get_current_task_btf());
 	struct process *process = record ? process__of(record) : NULL;
 	__s32 parameter = (__s32)PT_REGS_PARM1(ctx), value = (__s32)PT_REGS_PARM2(ctx);
-	__u64 sp = PT_REGS_SP(ctx), caller = 0;
+	__u64 caller = 0;
 
 	if (!process)
 		return 1;
@@ -417,15 +417,12 @@ static __always_inline int mallopt__enter(struct pt_regs *ctx, __u32 flags)
 	if (!follows_rule || !(flags & FILE_GLIBC))
 		return 1;
 	rule__end_writing(process, record);
-	if (RETURN_ADDRESS_ON_STACK)
-		bpf_probe_read_user(&caller, sizeof(caller), (void *)sp);
-	else
-		caller = PT_REGS_RET(ctx);
+	entry__return_address(ctx, &caller);
 	record->move.caller = caller;
 	record->move.stack = 0;
 	if (stacks && parameter <= M_TRIM_THRESHOLD && parameter >= M_MMAP_MAX)
 		record->move.stack = stack__take(STACK_AT_ENTRY);
-	record->setting_sp = sp;
+	record->setting_sp = PT_REGS_SP(ctx);
 	return rule__begin_setting(process, record, parameter, value, flags);
 }
 
@@ -464,9 +461,7 @@ static __always_inline int probe__enter(struct pt_regs *ctx)
 	entry->bias = PT_REGS_IP(ctx) - COOKIE_ADDRESS(cookie);
 	entry->sp = PT_REGS_SP(ctx);
 	/* Read to the stack: a hardened kernel looks up what any other memory belongs to. */
-	if (!RETURN_ADDRESS_ON_STACK) {
-		ret = PT_REGS_RET(ctx);
-	} else if (bpf_probe_read_user(&ret, sizeof(ret), (void *)entry->sp)) {
+	if (entry__return_address(ctx, &ret)) {
 		count__lost(kind, LOSS_ARGUMENT_UNREADABLE);
 		return 1;
 	}

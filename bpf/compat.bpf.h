@@ -252,3 +252,12 @@ static __always_inline __u32 current__effective_user(void)
 
 	return BPF_CORE_READ(current, cred, euid.val);
 }
+
+/* At a function's entry. 0, or negative: it cannot be read. */
+static __always_inline long entry__return_address(struct pt_regs *ctx, __u64 *address)
+{
+	if (RETURN_ADDRESS_ON_STACK)
+		return bpf_probe_read_user(address, sizeof(*address), (void *)PT_REGS_SP(ctx));
+	*address = PT_REGS_RET(ctx);
+	return 0;
+}
