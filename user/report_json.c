@@ -48,10 +48,7 @@ static void write_cost(struct json *json, const struct profile *profile)
 	json__u64(json, "trap_ns", cost->trap_ns);
 	json__double(json, "own_cpu_s", cost->own_cpu_s);
 	json__u64(json, "own_bytes", cost->own_bytes);
-	if (cost->has_bpf_run)
-		json__u64(json, "bpf_run_ns", cost->bpf_run_ns);
-	else
-		json__null(json, "bpf_run_ns");
+	json__u64_or_null(json, "bpf_run_ns", cost->has_bpf_run, cost->bpf_run_ns);
 	json__u64(json, "bpf_skipped", cost->bpf_skipped);
 	json__string(json, "detached", profile->detached_why);
 	json__end_object(json);
@@ -100,10 +97,7 @@ static void write_identity(struct json *json, const struct profile_process *proc
 	if (process->members > 1)
 		json__u64(json, "members", process->members);
 	json__u64(json, "pid", process->pid);
-	if (process->ns_pid)
-		json__u64(json, "nspid", process->ns_pid);
-	else
-		json__null(json, "nspid");
+	json__u64_or_null(json, "nspid", process->ns_pid, process->ns_pid);
 	json__u64(json, "ppid", process->parent_pid);
 	json__u64(json, "uid", process->uid);
 	json__u64(json, "start_ns", process->start_ns);
