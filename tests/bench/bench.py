@@ -178,9 +178,7 @@ def app_commands(directory):
     return {
         "python3 building objects": ["/usr/bin/python3", "-I", "-S", "-c", PYTHON % 100000],
         "cc1 of a gcc build": [
-            subprocess.run(["gcc", "-print-prog-name=cc1"], stdout=subprocess.PIPE, text=True,
-                           check=True).stdout.strip(), "-quiet", "-O1", c_source(directory), "-o",
-            "/dev/null"],
+            tools.cc1(), "-quiet", "-O1", c_source(directory), "-o", "/dev/null"],
         "sqlite3": ["sqlite3", ":memory:", f".read {database}"],
     }
 

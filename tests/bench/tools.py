@@ -30,6 +30,12 @@ def machine():
             f"{' '.join(platform.libc_ver())}, {datetime.date.today()}")
 
 
+def cc1():
+    """The path of gcc's compiler proper."""
+    return subprocess.run(["gcc", "-print-prog-name=cc1"], stdout=subprocess.PIPE, text=True,
+                          check=True).stdout.strip()
+
+
 class Attached:
     """A tool that is attached to a running process, or to the host, by a command of its own."""
 

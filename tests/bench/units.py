@@ -108,8 +108,7 @@ class Gcc:
 
     def __init__(self, directory):
         self.source = os.path.join(directory, "unit.c")
-        self.compiler = subprocess.run(["gcc", "-print-prog-name=cc1"], check=True, text=True,
-                                       stdout=subprocess.PIPE).stdout.strip()
+        self.compiler = tools.cc1()
         with open(self.source, "w", encoding="utf-8") as file:
             for i in range(8):
                 file.write(f"int f{i}(int *a, int n) {{ int r = {i}; while (n--)"

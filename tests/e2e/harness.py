@@ -365,6 +365,13 @@ def need(path):
     raise Skip(f"{path} is not installed")
 
 
+def cc1():
+    """The path of gcc's compiler proper."""
+    need("gcc")
+    return subprocess.run(["gcc", "-print-prog-name=cc1"], capture_output=True, text=True,
+                          check=True).stdout.strip()
+
+
 def unlike(fields, document, more=False):
     """Differences of an object of a JSON document from {field: type or types}."""
     wrong = [f"no {field}" for field in fields if field not in document]

@@ -33,8 +33,7 @@ def _cc1_loop(context):
     source = os.path.join(context.path, "one.c")
     with open(source, "w", encoding="utf-8") as file:
         file.write("int one(int *numbers) { return numbers[1] + 1; }\n")
-    cc1 = subprocess.run(["gcc", "-print-prog-name=cc1"], capture_output=True, text=True,
-                         check=True).stdout.strip()
+    cc1 = harness.cc1()
     return ["sh", "-c", f"while :; do {cc1} -quiet -O2 {source} -o /dev/null; done"]
 
 

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 
-from harness import ALLOCPATH, ROOT, Failure, each, fail_if, need, program
+from harness import ALLOCPATH, ROOT, Failure, cc1, each, fail_if, need, program
 from test_refalloc import LIBRARY, environment
 
 ALL_STACKS = ("--stacks", "1000000")
@@ -63,9 +63,7 @@ def _git(context):
 
 def _cc1(context):
     """The compiler proper, of a file that the preprocessor has been through."""
-    need("gcc")
-    compiler = subprocess.run(["gcc", "-print-prog-name=cc1"], capture_output=True, text=True,
-                              check=True).stdout.strip()
+    compiler = cc1()
     source = os.path.join(context.path, "source.i")
     subprocess.run(["gcc", "-E", "-D_GNU_SOURCE", os.path.join(ROOT, "tests", "programs",
                                                              "refalloc_rules.c"), "-o", source],

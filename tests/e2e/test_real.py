@@ -80,9 +80,7 @@ def _python(context, block, number):
 
 
 def _cc1(context):
-    need("gcc")
-    cc1 = subprocess.run(["gcc", "-print-prog-name=cc1"], capture_output=True, text=True,
-                         check=True).stdout.strip()
+    cc1 = harness.cc1()
     source = _write(context, "sums.c", "".join(C_FUNCTION.format(i) for i in range(12)))
     return [cc1, "-quiet", "-O2", source, "-o", "/dev/null"]
 

@@ -210,9 +210,7 @@ def sampled_requests_are_unbiased(context):
 def tables_make_room(context):
     """More tables than there is room for, 24 MiB at depth full: that of one that was not needed
     for longest goes, and is built again when it is."""
-    need("gcc")
-    cc1 = subprocess.run(["gcc", "-print-prog-name=cc1"], capture_output=True, text=True,
-                         check=True).stdout.strip()
+    cc1 = harness.cc1()
     with open(os.path.join(context.path, "one.c"), "w", encoding="utf-8") as file:
         file.write("int one(int *numbers) { return numbers[1] + 1; }\n")
     # 1.8 MiB a table
@@ -328,9 +326,7 @@ def _minor_faults(pid):
 def builder_is_no_target(context):
     """Neither we nor the child that builds tables is measured, and what a shell had started before
     it became us is."""
-    need("gcc")
-    cc1 = subprocess.run(["gcc", "-print-prog-name=cc1"], capture_output=True, text=True,
-                         check=True).stdout.strip()
+    cc1 = harness.cc1()
     copy = shutil.copy(cc1, os.path.join(context.path, "copy"))  # whose table takes a while
     output = context.file("report.json")
     tool = context.start(["sh", "-c", 'sh -c "while :; do : \\$(sleep 0.05); done" & exec "$@"', "sh",

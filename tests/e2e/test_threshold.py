@@ -317,6 +317,15 @@ def no_advice(context, words):
     fail_if(thresholds.judged_all(process))
 
 
+def _python(rounds):
+    """Keeps some of many buffers; now and then one of 40 MiB, mapped whatever the threshold."""
+    return ["/usr/bin/python3", "-I", "-S", "-c", (
+        f"import random\nrandom.seed(5)\nkeep = []\nfor i in range({rounds}):\n"
+        "    if i % 1000 == 999: bytearray(40 << 20)\n"
+        "    keep.append(bytearray(random.randrange(600000)))\n"
+        "    if len(keep) > 20: keep.pop(random.randrange(20))\n")]
+
+
 def _real_programs(context):
     """{name: (comm, command)}"""
     source = context.file("t.c")
@@ -331,17 +340,11 @@ def _real_programs(context):
             file.write(f"insert into t values({i}, '{'x' * (i % 300)}');\n")
         file.write("commit;\nselect count(*) from t a join t b on a.a = b.a where "
                    "a.b > b.b;\nselect length(group_concat(b)) from t;\n")
-    compiler = os.popen("gcc -print-prog-name=cc1").read().strip()
-    python = ("import random\nrandom.seed(5)\nkeep = []\n"
-              "for i in range(12000):\n"
-              "    if i % 1000 == 999: bytearray(40 << 20)  # mapped, whatever the threshold\n"
-              "    keep.append(bytearray(random.randrange(600000)))\n"
-              "    if len(keep) > 20: keep.pop(random.randrange(20))\n")
     return {
-        "cc1": ("cc1", [compiler, "-quiet", "-O2", source, "-o", "/dev/null"]),
+        "cc1": ("cc1", [harness.cc1(), "-quiet", "-O2", source, "-o", "/dev/null"]),
         "sqlite3": ("sqlite3", ["/bin/sh", "-c", f"exec sqlite3 :memory: < {sql}"]),
         "git": ("git", ["git", "-C", context.path, "log", "--stat"]),
-        "python3": ("python3", ["/usr/bin/python3", "-I", "-S", "-c", python]),
+        "python3": ("python3", _python(12000)),
     }
 
 
@@ -408,11 +411,7 @@ with recursive r(i) as (select 1 union all select i + 1 from r where i < 20000)
 
 def _late_python(context):
     del context
-    return ["/usr/bin/python3", "-I", "-S", "-c", (
-        "import random\nrandom.seed(5)\nkeep = []\nfor i in range(300000):\n"
-        "    if i % 1000 == 999: bytearray(40 << 20)\n"
-        "    keep.append(bytearray(random.randrange(600000)))\n"
-        "    if len(keep) > 20: keep.pop(random.randrange(20))\n")]
+    return _python(300000)
 
 
 def _late_sqlite3(context):
@@ -442,8 +441,7 @@ def _late_cc1(context):
             file.write(f'#include "h{random.randrange(40)}.h"\n')
             if i % 10 == 9:
                 file.write('#include "large.h"\n')
-    compiler = os.popen("gcc -print-prog-name=cc1").read().strip()
-    return [compiler, "-quiet", "-O0", source, "-o", "/dev/null"]
+    return [harness.cc1(), "-quiet", "-O0", source, "-o", "/dev/null"]
 
 
 def _late_git(context):
