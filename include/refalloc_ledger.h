@@ -74,23 +74,16 @@ _Static_assert(sizeof(struct refalloc_slot) % 4096 == 0, "pages: no line is shar
 /* Adds a slot to a total. Limits are no sums. */
 static inline void refalloc_slot__add(struct refalloc_slot *total, const struct refalloc_slot *slot)
 {
+	const size_t limits = offsetof(struct refalloc_slot, min_inverted) / sizeof(__u64);
+	const size_t sums = offsetof(struct refalloc_slot, grown_bytes) / sizeof(__u64);
 	const __u64 *from = (const __u64 *)slot;
 	__u64 *to = (__u64 *)total;
-	__u64 min[NR_PATHS], max[NR_PATHS];
 
-	for (int i = 0; i < NR_PATHS; i++) {
-		min[i] = total->min_inverted[i];
-		max[i] = total->max_plus_one[i];
-		if (slot->min_inverted[i] > min[i])
-			min[i] = slot->min_inverted[i];
-		if (slot->max_plus_one[i] > max[i])
-			max[i] = slot->max_plus_one[i];
-	}
-	for (size_t i = 0; i < sizeof(*slot) / sizeof(*from); i++)
-		to[i] += from[i];
-	for (int i = 0; i < NR_PATHS; i++) {
-		total->min_inverted[i] = min[i];
-		total->max_plus_one[i] = max[i];
+	for (size_t i = 0; i < sizeof(*slot) / sizeof(*from); i++) {
+		if (i < limits || i >= sums)
+			to[i] += from[i];
+		else if (to[i] < from[i])
+			to[i] = from[i];
 	}
 }
 

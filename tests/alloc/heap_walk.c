@@ -11,6 +11,7 @@ struct walker {
 	struct refalloc_walk *walk;
 	__u64 where; /* of all blocks of this segment */
 	size_t binned; /* free blocks met that have to be in a bin */
+	size_t bytes; /* of segments */
 };
 
 static const char *visit_block(struct walker *walker, struct block *block, size_t *before,
@@ -48,20 +49,22 @@ static const char *visit_block(struct walker *walker, struct block *block, size_
 	return NULL;
 }
 
-static const char *walk_segment(struct walker *walker, struct segment *segment)
+static const char *walk_segment(struct walker *walker, struct block *fence)
 {
-	struct block *block = segment__first(segment), *fence = segment__fence(segment);
+	size_t before = 0, bytes = (size_t)((char *)(fence + 1) - (char *)fence->prev);
+	struct block *block = fence->prev;
 	bool after_free = false;
 	const char *wrong;
-	size_t before = 0;
 
-	walker->where = (__u64)(walker->arena - arenas) << ARENA_SHIFT;
-	walker->where |= segment->on_break ? 0 : BLOCK_ELSEWHERE;
+	walker->where = fence->word & BLOCK_WHERE;
+	if (block__arena(fence) != walker->arena - arenas)
+		return "a segment is another arena's";
 	walker->walk->segments++;
-	if (segment->on_break)
-		walker->walk->heap_bytes += segment->bytes;
+	walker->bytes += bytes;
+	if (fence->word & BLOCK_ELSEWHERE)
+		walker->walk->arena_bytes += bytes;
 	else
-		walker->walk->arena_bytes += segment->bytes;
+		walker->walk->heap_bytes += bytes;
 	while (block < fence) {
 		wrong = visit_block(walker, block, &before, &after_free);
 		if (wrong)
@@ -81,7 +84,7 @@ static const char *walk_bins(struct walker *walker)
 	for (unsigned int bin = 0; bin < NR_BINS; bin++) {
 		struct block *prev = NULL, *block = walker->arena->bins[bin];
 
-		if (!block != !(walker->arena->filled[bin / 64] & 1ULL << bin % 64))
+		if (!block != !(walker->arena->filled & 1ULL << bin))
 			return "a bin's bit does not say whether it is empty";
 		for (; block; prev = block, block = block->next) {
 			if (block__is_used(block))
@@ -102,19 +105,20 @@ static const char *walk_arena(struct arena *arena, struct refalloc_walk *walk)
 	struct walker walker = { .arena = arena, .walk = walk };
 	const char *wrong;
 
-	if (!arena->segments != !arena->top)
+	if (!arena->fences != !arena->top)
 		return "an arena has a top and no segment, or none and a segment";
 	if (!arena->top)
 		return NULL;
-	for (struct segment *segment = arena->segments; segment; segment = segment->next) {
-		wrong = walk_segment(&walker, segment);
+	for (struct block *fence = arena->fences; fence; fence = fence->next) {
+		wrong = walk_segment(&walker, fence);
 		if (wrong)
 			return wrong;
 	}
-	if (block__is_used(arena->top) ||
-	    block__next(arena->top) != segment__fence(arena->segments))
+	if (walker.bytes != arena->bytes)
+		return "the segments are not as long as the arena says";
+	if (block__is_used(arena->top) || block__next(arena->top) != arena->fences)
 		return "the top is not the free block at the end";
-	if (arena == &arenas[0] && arena->segments->on_break)
+	if (!(arena->top->word & BLOCK_ELSEWHERE))
 		walk->top_bytes = block__size(arena->top);
 	return walk_bins(&walker);
 }

@@ -29,12 +29,12 @@ PROGRAM = os.path.join(tools.BUILD, "tests", "programs", "bench")
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
 HEAP = ("none", "allocpath kernel", "allocpath entry", "allocpath full", "allocpath full, stacks",
-        "allocpath -a, 1 %", "bpftrace histogram", "bpftrace leaks", "heaptrack", "valgrind massif",
-        "jemalloc", "jemalloc's profiler", "tcmalloc", "tcmalloc's profiler", "PEERS")
+        "allocpath -a, 1 %", "bpftrace histogram", "bpftrace leaks", "memleak", "heaptrack",
+        "valgrind massif", "jemalloc", "jemalloc's profiler", "tcmalloc", "tcmalloc's profiler", "PEERS")
 KERNEL = ("none", "empty programs", "allocpath kernel", "allocpath entry", "allocpath -a, 1 %")
 FAULTS = (*KERNEL, "perf record faults", "perf trace faults")
 APPS = ("none", "allocpath kernel", "allocpath entry", "allocpath full", "allocpath -a, 1 %",
-        "bpftrace histogram", "bpftrace leaks", "heaptrack", "valgrind massif", "PEERS")
+        "bpftrace histogram", "bpftrace leaks", "memleak", "heaptrack", "valgrind massif", "PEERS")
 
 # whose cost is nearly that of the bare loop
 BARE = ("none", "jemalloc", "jemalloc's profiler", "tcmalloc", "allocpath kernel")
@@ -42,8 +42,8 @@ BARE = ("none", "jemalloc", "jemalloc's profiler", "tcmalloc", "allocpath kernel
 # {name: (work, count without probes, with them, with windows (for some seconds), threads, tools)}
 LOOPS = {
     "malloc + free": ("malloc", 20000000, 60000, 300000000, 1, HEAP),
-    "malloc + free, 2 threads": ("malloc", 20000000, 40000, 100000000, 2, HEAP[:8]),
-    "malloc + free, 4 threads": ("malloc", 10000000, 30000, 50000000, 4, HEAP[:8]),
+    "malloc + free, 2 threads": ("malloc", 20000000, 40000, 100000000, 2, HEAP[:9]),
+    "malloc + free, 4 threads": ("malloc", 10000000, 30000, 50000000, 4, HEAP[:9]),
     "mixed sizes": ("mixed", 2000000, 40000, 30000000, 1, HEAP),
     "getppid": ("syscall", 1000000, 1000000, 4000000, 1, KERNEL),
     "first touch of a page": ("fault", 131072, 131072, 500000, 1, FAULTS),

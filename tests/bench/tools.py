@@ -143,6 +143,9 @@ def all_tools():
     if _have("bpftrace"):
         tools["bpftrace histogram"] = bpftrace(HISTOGRAM)
         tools["bpftrace leaks"] = bpftrace(LEAKS)
+    if _have("memleak-bpfcc") and os.path.isdir(f"/lib/modules/{os.uname().release}/build"):
+        words = ["/usr/bin/python3", shutil.which("memleak-bpfcc"), "-p", "{pid}"]
+        tools["memleak"] = lambda: Attached(words, "", 4)  # compiled with the kernel's headers
     if _have("perf"):
         tools["perf record faults"] = lambda: Attached(
             ["perf", "record", "-q", "-e", "page-faults", "-c", "1", "-o",

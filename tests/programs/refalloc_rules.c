@@ -309,9 +309,13 @@ static void rule_realloc_heap(void)
 /* policy=brk: never a mapping, while the break can grow. */
 static void rule_brk(void)
 {
-	char *large = malloc(50 * MIB), *small = malloc(10);
+	char *large = malloc(50 * MIB), *small = malloc(10), *page = pvalloc(1);
+	__u64 released = ledger().release_bytes;
 
 	EXPECT(is_in_heap(large) && is_in_heap(small));
+	EXPECT(is_in_heap(page) && page == page_of(page) && malloc_usable_size(page) >= PAGE);
+	free(page); /* a request of one byte, whatever it has room for */
+	EXPECT(ledger().release_bytes == released + 1);
 	EXPECT(is_in_heap(realloc(large, 80 * MIB)));
 	EXPECT(is_in_heap(memalign(2 * MIB, 3 * MIB)));
 	EXPECT(ledger().mmap_anon_bytes == 0);

@@ -74,98 +74,89 @@ bool arena__holds(const struct block *block)
 	       (char *)block + size < __atomic_load_n(&arena->high, __ATOMIC_RELAXED);
 }
 
-static void widen(struct arena *arena, const char *start, const char *end)
+static bool ends_at(const struct arena *arena, const char *address)
 {
-	if (!arena->low || start < arena->low)
-		__atomic_store_n(&arena->low, start, __ATOMIC_RELAXED);
-	if (end > arena->high)
-		__atomic_store_n(&arena->high, end, __ATOMIC_RELAXED);
+	return arena->fences && (const char *)(arena->fences + 1) == address;
 }
 
 /* A free block that has no free neighbour goes where it belongs: to the top, a bin, the kernel. */
 static void file_free(struct arena *arena, struct block *block)
 {
-	struct segment **link, *segment;
+	struct block *next = block__next(block), **link = &arena->fences;
+	size_t bytes = block__size(block) + sizeof(*next);
 
-	if (block__next(block) == segment__fence(arena->segments)) {
+	if (next == arena->fences) {
 		arena->top = block;
 		return;
 	}
-	if (!block__before(block) && !block__size(block__next(block))) {
-		segment = (struct segment *)((char *)block - sizeof(*segment));
-		if (!segment->on_break) {
-			for (link = &arena->segments; *link != segment; link = &(*link)->next)
-				;
-			*link = segment->next;
-			os__unmap(segment, segment->bytes);
-			thread__did_release(RELEASE_MUNMAP);
-			return;
-		}
+	/* Only a fence has no size. */
+	if (block__before(block) || block__size(next) || !(block->word & BLOCK_ELSEWHERE)) {
+		bin__put(arena, block);
+		return;
 	}
-	bin__put(arena, block);
+	while (*link != next)
+		link = &(*link)->next;
+	*link = next->next;
+	arena->bytes -= bytes;
+	os__unmap(block, bytes);
+	thread__did_release(RELEASE_MUNMAP);
 }
 
-/* The top begins there, in the newest segment, and reaches to a fence at the segment's end. */
-static void set_top(struct arena *arena, struct block *top)
+/* The newest segment, which the top is the last block of, ends there with this fence. */
+static void set_end(struct arena *arena, char *end, struct block fence)
 {
-	struct segment *segment = arena->segments;
-	__u64 where = (__u64)(arena - arenas) << ARENA_SHIFT;
-	struct block *fence = segment__fence(segment);
-
-	where |= segment->on_break ? 0 : BLOCK_ELSEWHERE;
-	arena->top = top;
-	block__set(top, (size_t)((char *)fence - (char *)top), where, 0);
-	fence->word = where | BLOCK_USED;
+	arena->fences = (struct block *)end - 1;
+	*arena->fences = fence;
+	block__set(arena->top, (size_t)((char *)arena->fences - (char *)arena->top),
+		   fence.word & BLOCK_WHERE, 0);
 }
 
-/* Memory becomes the arena's newest segment, all of it the top. What was the top is filed. */
-static void add_segment(struct arena *arena, char *memory, size_t bytes, bool on_break)
+/* Memory behind the newest segment makes it longer; other is a segment of its own, all of it top. */
+static void add(struct arena *arena, char *memory, size_t bytes, __u64 elsewhere)
 {
-	struct segment *segment = (struct segment *)memory;
-	struct block *old_top = arena->top;
+	struct block *last = arena->fences, *old_top = arena->top;
 
-	widen(arena, memory, memory + bytes);
-	segment->next = arena->segments;
-	segment->bytes = bytes;
-	segment->on_break = on_break;
-	arena->segments = segment;
-	segment__first(segment)->before = TAG;
-	set_top(arena, segment__first(segment));
-	if (old_top && block__size(old_top))
+	if (!arena->low || memory < arena->low)
+		__atomic_store_n(&arena->low, memory, __ATOMIC_RELAXED);
+	if (memory + bytes > arena->high)
+		__atomic_store_n(&arena->high, memory + bytes, __ATOMIC_RELAXED);
+	arena->bytes += bytes;
+	if (ends_at(arena, memory)) {
+		set_end(arena, memory + bytes, *last);
+		return;
+	}
+	arena->top = (struct block *)memory;
+	arena->top->before = TAG;
+	set_end(arena, memory + bytes,
+		(struct block){
+			.word = (__u64)(arena - arenas) << ARENA_SHIFT | elsewhere | BLOCK_USED,
+			.next = last,
+			.prev = arena->top,
+		});
+	if (old_top)
 		file_free(arena, old_top);
 }
 
-/*
- * Claim 3: by at least size, and the pad, so that malloc(1) reserves 132 KiB. Where the segment
- * before ends at the break it becomes longer.
- */
+/* Claim 3: by at least size, and the pad, so that malloc(1) reserves 132 KiB. */
 static bool grow_by_break(struct arena *arena, size_t size)
 {
-	size_t more = size + CONFIG_GET(top_pad), skip = 0;
-	struct segment *segment = arena->segments;
+	size_t more = size + CONFIG_GET(top_pad), has, skip = 0;
 	char *end = os__break();
-	bool joins;
 
 	if (!end)
 		return false;
-	joins = segment && segment->on_break && (char *)segment + segment->bytes == end;
-	if (joins) {
-		more -= block__size(arena->top) < more ? block__size(arena->top) : more;
+	if (ends_at(arena, end)) {
+		has = block__size(arena->top);
+		more -= has < more ? has : more;
 	} else {
 		skip = -(uintptr_t)end % ALIGNMENT;
-		more += skip + sizeof(*segment) + HEADER_BYTES;
+		more += skip + sizeof(struct block);
 	}
 	more = page_up((uintptr_t)end + more) - (uintptr_t)end;
 	if (!os__move_break((ptrdiff_t)more))
 		return false;
 	thread__did_path(PATH_BRK);
-	if (!joins) {
-		add_segment(arena, end + skip, more - skip, true);
-		return true;
-	}
-	segment->bytes += more;
-	widen(arena, end, end + more);
-	set_top(arena, arena->top);
+	add(arena, end + skip, more - skip, 0);
 	return true;
 }
 
@@ -174,15 +165,14 @@ static bool grow_by_mapping(struct arena *arena, size_t size)
 	size_t pad = CONFIG_GET(top_pad), bytes;
 	char *memory;
 
-	bytes = size + sizeof(struct segment) + HEADER_BYTES;
-	bytes = page_up(bytes + (pad < SEGMENT_PAD ? SEGMENT_PAD : pad));
+	bytes = page_up(size + sizeof(struct block) + (pad < SEGMENT_PAD ? SEGMENT_PAD : pad));
 	if (bytes < SEGMENT_BYTES)
 		bytes = SEGMENT_BYTES;
 	memory = os__map(bytes);
 	if (!memory)
 		return false;
 	thread__did_path(PATH_ARENA);
-	add_segment(arena, memory, bytes, false);
+	add(arena, memory, bytes, BLOCK_ELSEWHERE);
 	return true;
 }
 
@@ -190,9 +180,9 @@ static bool grow_by_mapping(struct arena *arena, size_t size)
 static bool grow(struct arena *arena, size_t size)
 {
 	size += BLOCK_MIN;
-	if (arena == &arenas[0] && grow_by_break(arena, size))
-		return true;
-	return grow_by_mapping(arena, size);
+	if (arena->bytes + size > SIZE_LIMIT / 2)
+		return false;
+	return (arena == arenas && grow_by_break(arena, size)) || grow_by_mapping(arena, size);
 }
 
 /* From a bin, or of the top, of which at least BLOCK_MIN is left. */
@@ -219,61 +209,56 @@ struct block *arena__take(unsigned int index, size_t size)
  */
 static bool trim_top(struct arena *arena, size_t pad)
 {
-	struct segment *segment = arena->segments;
-	size_t bytes;
+	size_t top = arena->top ? block__size(arena->top) : 0, bytes;
+	struct block fence;
+	char *end;
 
-	if (!segment || !segment->on_break || block__size(arena->top) <= pad)
+	if (top < pad || top - pad < BLOCK_MIN + PAGE)
 		return false;
-	bytes = block__size(arena->top) - pad;
-	bytes = bytes < BLOCK_MIN ? 0 : (bytes - BLOCK_MIN) & ~(PAGE - 1);
-	if (!bytes || os__break() != (char *)segment + segment->bytes ||
+	bytes = (top - pad - BLOCK_MIN) & ~(PAGE - 1);
+	end = (char *)(arena->fences + 1);
+	fence = *arena->fences;
+	if (fence.word & BLOCK_ELSEWHERE || os__break() != end ||
 	    !os__move_break(-(ptrdiff_t)bytes))
 		return false;
 	thread__did_release(RELEASE_TRIM);
-	segment->bytes -= bytes;
-	set_top(arena, arena->top);
+	arena->bytes -= bytes;
+	set_end(arena, end - bytes, fence);
 	return true;
+}
+
+/* A free one stops being one; its size is returned. */
+static size_t absorb(struct arena *arena, struct block *block)
+{
+	if (block != arena->top)
+		bin__remove(arena, block);
+	return block__size(block);
 }
 
 void arena__give_back(struct block *block)
 {
 	struct arena *arena = &arenas[block__arena(block)];
-	size_t size = block__size(block), pad = CONFIG_GET(top_pad), threshold;
-	struct block *next = block__next(block), *before;
+	size_t size = block__size(block), pad = CONFIG_GET(top_pad);
+	struct block *next = block__next(block), *before = block__previous(block);
 
-	if (SELDOM(block__before(next) != size || (block__word(next) ^ block->word) & BLOCK_WHERE))
+	if (SELDOM(block__before(next) != size || (block__word(next) ^ block->word) & BLOCK_WHERE ||
+		   (before != block &&
+		    (!arena__spans(arena, before) || block__next(before) != block))))
 		complain(block, BAD_HEADER);
-	if (!block__is_used(next)) {
-		if (next != arena->top)
-			bin__remove(arena, next);
-		size += block__size(next);
-	}
-	if (block__before(block)) {
-		before = block__previous(block);
-		if (SELDOM(!arena__spans(arena, before) ||
-			   block__size(before) != block__before(block)))
-			complain(block, BAD_HEADER);
-		if (!block__is_used(before)) {
-			bin__remove(arena, before);
-			block->word &= ~BLOCK_USED; /* a header that stays behind says so */
-			size += block__size(before);
-			block = before;
-		}
+	if (!block__is_used(next))
+		size += absorb(arena, next);
+	if (before != block && !block__is_used(before)) {
+		block->word &= ~BLOCK_USED; /* a header that stays behind says so */
+		size += absorb(arena, before);
+		block = before;
 	}
 	block__set(block, size, block->word & BLOCK_WHERE, 0);
 	file_free(arena, block);
-	threshold = CONFIG_GET(trim_threshold);
-	if (block == arena->top && size >= pad && size - pad >= threshold)
+	if (block == arena->top && size >= pad && size - pad >= CONFIG_GET(trim_threshold))
 		trim_top(arena, pad);
 }
 
-void arena__cut(struct block *block, size_t size)
-{
-	if (block__size(block) - size >= BLOCK_MIN)
-		arena__give_back(block__split(block, size, BLOCK_USED));
-}
-
-bool arena__grow_in_place(struct block *block, size_t size)
+bool arena__resize(struct block *block, size_t size)
 {
 	struct arena *arena = &arenas[block__arena(block)];
 	struct block *next = block__next(block);
@@ -281,13 +266,14 @@ bool arena__grow_in_place(struct block *block, size_t size)
 
 	if (SELDOM(block__before(next) != block__size(block)))
 		complain(block, BAD_HEADER);
-	if (block__is_used(next) || whole < size + (next == arena->top ? BLOCK_MIN : 0))
-		return false;
-	if (next != arena->top)
-		bin__remove(arena, next);
-	block__set(block, whole, block->word & BLOCK_WHERE, BLOCK_USED);
-	if (whole - size >= BLOCK_MIN)
-		file_free(arena, block__split(block, size, 0));
+	if (block__size(block) < size) {
+		if (block__is_used(next) || whole < size + (next == arena->top ? BLOCK_MIN : 0))
+			return false;
+		absorb(arena, next);
+		block__set(block, whole, block->word & BLOCK_WHERE, BLOCK_USED);
+	}
+	if (block__size(block) - size >= BLOCK_MIN)
+		arena__give_back(block__split(block, size, BLOCK_USED));
 	return true;
 }
 
@@ -312,30 +298,26 @@ bool arena__trim(unsigned int index, size_t pad)
 		for (struct block *block = arena->bins[bin]; block; block = block->next)
 			some |= discard_inside(block);
 	}
-	if (arena->top && !arena->segments->on_break)
+	if (arena->top && arena->top->word & BLOCK_ELSEWHERE)
 		some |= discard_inside(arena->top);
 	return some;
-}
-
-static void figure_free(struct mallinfo2 *info, const struct block *block)
-{
-	info->ordblks++;
-	info->fordblks += block__size(block);
 }
 
 void arena__figures(unsigned int index, struct mallinfo2 *info)
 {
 	const struct arena *arena = &arenas[index];
 
-	for (const struct segment *segment = arena->segments; segment; segment = segment->next)
-		info->arena += segment->bytes;
-	for (unsigned int bin = 0; bin < NR_BINS; bin++) {
-		for (const struct block *block = arena->bins[bin]; block; block = block->next)
-			figure_free(info, block);
-	}
+	info->arena += arena->bytes;
 	if (!arena->top)
 		return;
-	figure_free(info, arena->top);
-	if (!index && arena->segments->on_break)
+	info->ordblks++;
+	info->fordblks += block__size(arena->top);
+	if (!(arena->top->word & BLOCK_ELSEWHERE))
 		info->keepcost = block__size(arena->top);
+	for (unsigned int bin = 0; bin < NR_BINS; bin++) {
+		for (const struct block *block = arena->bins[bin]; block; block = block->next) {
+			info->ordblks++;
+			info->fordblks += block__size(block);
+		}
+	}
 }

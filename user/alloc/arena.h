@@ -27,7 +27,7 @@ void arenas__unlock(void);
 bool arena__holds(const struct block *block);
 
 /*
- * All of the below is called under the arena's lock, and works with blocks that are in use, without
+ * All of the below is called under the arena's lock, and leaves blocks that are in use, without
  * slack or other flags: whoever takes one gives it out by block__give.
  */
 
@@ -37,11 +37,11 @@ struct block *arena__take(unsigned int index, size_t size);
 /* Coalesces it with its neighbours; the top may be trimmed, an empty segment unmapped. */
 void arena__give_back(struct block *block);
 
-/* Cuts off and gives back what is over; size is that of a block. */
-void arena__cut(struct block *block, size_t size);
-
-/* Grows it into the free block behind it. */
-bool arena__grow_in_place(struct block *block, size_t size);
+/*
+ * Gives back what is over, or grows into the free block behind. size is that of a block. false:
+ * there is no room, and all is as before.
+ */
+bool arena__resize(struct block *block, size_t size);
 
 /* Gives back all but pad of the top, and whole pages inside free blocks; true: some were. */
 bool arena__trim(unsigned int index, size_t pad);

@@ -2,9 +2,9 @@
 /*
  * A block: a header of 16 bytes, then what malloc returns. free() finds the size in the header.
  *
- *                 63  61   56 55    48 47                         4 3 2 1 0
- *   block ------> | tag             | size of the block before it |        |
- *                 | S | slack | arena | size of this, with header |E C M U |
+ *                 63     51 50    43 42 41                         4 3 2 1 0
+ *   block ------> | tag          | 47  size of the block before it |        |
+ *                 | slack  | arena | S | size of this, with header |E C M U |
  *   malloc's ---> | the bytes that were asked for, and slack: what is over |
  *                 |   (a free block has the links of its bin here)         |
  *   next block -> | tag            | size of this one again        | ...
@@ -17,14 +17,14 @@
  * where the break cannot grow, in mappings. A second segment on the break begins where somebody
  * else has moved it.
  *
- *   | segment | block | block | free | block | top (free)           | fence |
- *             first: none before it            ^ blocks are cut here   always in use
- *                                                                  the break ^
+ *   | block | block | free | block | top (free)            | fence                       |
+ *     first: none before it          ^ blocks are cut here   in use; links the segments  ^
+ *                                                                               the break
  *
- * A block with a mapping of its own stands alone. The size before it is then the distance to where
- * the mapping begins, and the mapping ends with the page that the block ends in:
+ * A block with a mapping of its own stands alone, and ends with it. The size before it is then the
+ * distance to where the mapping begins:
  *
- *   | distance, for an alignment | block | rest of the page |
+ *   | distance, for an alignment | block, and in its slack the rest of the last page |
  */
 #ifndef REFALLOC_BLOCK_H
 #define REFALLOC_BLOCK_H
@@ -43,16 +43,15 @@
 #define BLOCK_MAPPED 2ULL
 #define BLOCK_CACHED 4ULL
 #define BLOCK_ELSEWHERE 8ULL
-#define BLOCK_FLAGS 15ULL
-#define BLOCK_SAMPLED (1ULL << 62)
+#define BLOCK_SAMPLED (1ULL << 42)
 
-#define SIZE_MASK 0x0000fffffffffff0ULL
+#define SIZE_LIMIT ((size_t)1 << 42) /* heaps and blocks are smaller */
+#define SIZE_MASK (SIZE_LIMIT - ALIGNMENT)
 #define TAG_MASK 0xffff000000000000ULL
 #define TAG 0xb10c000000000000ULL
-#define ARENA_SHIFT 48
+#define ARENA_SHIFT 43
 #define BLOCK_WHERE (0xffULL << ARENA_SHIFT | BLOCK_ELSEWHERE)
-#define SLACK_SHIFT 56
-#define SLACK_MASK 63 /* what is over: below 32, and 32 of an empty request in 48 bytes */
+#define SLACK_SHIFT 51 /* what is over: at most a page and some bytes */
 
 struct block {
 	__u64 before; /* the tag, the size of the block before */
@@ -127,10 +126,10 @@ static inline unsigned int block__arena(const struct block *block)
 /* What was asked for. */
 static inline size_t block__request(__u64 word)
 {
-	return (word & SIZE_MASK) - HEADER_BYTES - (word >> SLACK_SHIFT & SLACK_MASK);
+	return (word & SIZE_MASK) - HEADER_BYTES - (word >> SLACK_SHIFT);
 }
 
-/* Block size for a request, which is at most PTRDIFF_MAX. */
+/* Block size for a request, which is below SIZE_LIMIT / 2. */
 static inline size_t block__need(size_t request)
 {
 	size_t need = (request + HEADER_BYTES + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
@@ -141,7 +140,7 @@ static inline size_t block__need(size_t request)
 /* Makes it the caller's: in use, and with its slack. */
 static inline void block__give(struct block *block, size_t request)
 {
-	__u64 word = block->word & (SIZE_MASK | BLOCK_WHERE);
+	__u64 word = block->word & (SIZE_MASK | BLOCK_WHERE | BLOCK_MAPPED);
 
 	word |= ((word & SIZE_MASK) - HEADER_BYTES - request) << SLACK_SHIFT;
 	block__set_word(block, word | BLOCK_USED);

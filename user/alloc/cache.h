@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A thread's cache of small blocks: a stack for each size. What is in it is in use as far as its
- * arena knows, and coalesces with nothing. Half of a full stack goes back to the arenas.
+ * arena knows, and coalesces with nothing. A full stack goes back to the arenas.
  */
 #ifndef REFALLOC_CACHE_H
 #define REFALLOC_CACHE_H

@@ -17,6 +17,7 @@ struct config config = {
 	.threshold = 128 * KIB,
 	.top_pad = 128 * KIB,
 	.trim_threshold = 128 * KIB,
+	.arenas = 64,
 	.cache = 1,
 	.sample = 512 * KIB,
 };
@@ -126,7 +127,6 @@ void config__read(void)
 	/* Not in a program that runs with more rights than its user has. */
 	const char *given = secure_getenv("REFALLOC");
 
-	config.arenas = 8 * os__cpus() < MAX_ARENAS ? 8 * os__cpus() : MAX_ARENAS;
 	if (given && strlen(given) >= sizeof(text))
 		os__say("REFALLOC is not used: it has %zu bytes or more", sizeof(text));
 	else if (given)

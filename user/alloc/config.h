@@ -22,7 +22,7 @@ struct config {
 	size_t dynamic; /* 1: a freed mapping raises the threshold to its own size, as in glibc */
 	size_t top_pad; /* the break grows by this much more than asked, and keeps it when trimmed */
 	size_t trim_threshold;
-	size_t arenas; /* at most; eight for each CPU, where it is not set */
+	size_t arenas; /* at most; a thread takes the one with the fewest threads */
 	size_t cache; /* 1: threads keep freed blocks for themselves */
 	size_t sample; /* mean bytes between two sampled requests */
 	const char *ledger; /* a file's name, in the environment; NULL: none */

@@ -21,33 +21,26 @@
 #define ENTRY REFALLOC_PUBLIC __attribute__((patchable_function_entry(1)))
 #define SLOW __attribute__((noinline, cold))
 
-#define ADDRESS_SPACE ((size_t)1 << 47) /* no kernel has more to give; sums of such do not wrap */
-
 /* Of a block that may simply be put into the cache. */
 #define PLAIN_MASK (BLOCK_USED | BLOCK_MAPPED | BLOCK_CACHED | BLOCK_SAMPLED)
 
-static void *fail(int error)
+static SLOW void *fail(int error)
 {
+	thread__ready();
 	ledger__add(&thread.slot->failed, 1);
 	errno = error;
 	return NULL;
 }
 
-static inline void *watched(struct block *block, size_t size, enum alloc_path path)
+/* The block is the caller's from here on. */
+static inline void *give(struct block *block, size_t size, enum alloc_path path)
 {
+	block__give(block, size);
+	ledger__request(size, block->word, path);
 	PROBE(refalloc, request, block__memory(block), size, path);
 	if (SELDOM(sample__is_on()))
 		sample__request(block, size);
 	return block__memory(block);
-}
-
-/* The block is the caller's from here on. */
-static void *give(struct block *block, size_t size)
-{
-	if (!(block->word & BLOCK_MAPPED))
-		block__give(block, size);
-	ledger__request(size, block->word, thread.path);
-	return watched(block, size, thread.path);
 }
 
 /*
@@ -79,19 +72,22 @@ static struct block *take_from(unsigned int arena, size_t need, size_t alignment
 			block = block__split(front, lead, BLOCK_USED);
 			arena__give_back(front);
 		}
-		arena__cut(block, need);
+		arena__resize(block, need);
 	}
 	arena__unlock(arena);
 	return block;
 }
 
 /* A mapping from the threshold on, below it a part of the heap: the policy may say otherwise. */
-static struct block *take(size_t size, size_t alignment)
+static struct block *take(size_t size, size_t alignment, size_t unit)
 {
-	size_t need = block__need(size);
+	size_t need = block__need((size + unit - 1) & -unit);
 	struct block *block = NULL;
 
-	if (wants_mapping(size))
+	if (size >= SIZE_LIMIT / 4)
+		return NULL;
+	/* No heap has room for such an alignment: the kernel is to say whether there is any. */
+	if (wants_mapping(size) || alignment >= SIZE_LIMIT / 4)
 		block = mapping__new(size, alignment);
 	if (block || config.policy == POLICY_MMAP)
 		return block;
@@ -104,35 +100,25 @@ static struct block *take(size_t size, size_t alignment)
 	return block;
 }
 
-/* A request of any size, all that is not quick. *mapped: the memory is fresh from the kernel. */
-static SLOW void *request(size_t size, size_t alignment, bool *mapped)
-{
-	struct block *block = NULL;
-
-	thread__ready();
-	thread__did_nothing();
-	if (size < ADDRESS_SPACE && alignment < ADDRESS_SPACE)
-		block = take(size, alignment);
-	if (!block)
-		return fail(ENOMEM);
-	if (mapped)
-		*mapped = block->word & BLOCK_MAPPED;
-	return give(block, size);
-}
-
-/* Claim 1: malloc is not a system call. From the thread's cache, without a lock; or NULL. */
-static inline __attribute__((always_inline)) void *quick_request(size_t size)
+/* All that is not quick. The block has room for whole units. */
+static SLOW void *request(size_t size, size_t alignment, size_t unit)
 {
 	struct block *block;
 
-	if (size > CACHE_MAX - HEADER_BYTES)
-		return NULL;
-	block = cache__pop(cache__bin(block__need(size)));
-	if (SELDOM(!block))
-		return NULL;
-	block__give(block, size);
-	ledger__request(size, block->word, PATH_POOL);
-	return watched(block, size, PATH_POOL);
+	thread__ready();
+	thread__did_nothing();
+	block = take(size, alignment, unit);
+	return block ? give(block, size, thread.path) : fail(ENOMEM);
+}
+
+/* Claim 1: malloc is not a system call. From the thread's cache, without a lock, if it has one. */
+static inline __attribute__((always_inline)) void *take_block(size_t size)
+{
+	struct block *block = NULL;
+
+	if (size <= CACHE_MAX - HEADER_BYTES)
+		block = cache__pop(cache__bin(block__need(size)));
+	return block ? give(block, size, PATH_POOL) : request(size, ALIGNMENT, 1);
 }
 
 /* The block that the caller passes, or an end with a complaint. */
@@ -150,25 +136,28 @@ static inline struct block *check(void *memory)
 		   (block->word & (BLOCK_USED | BLOCK_CACHED)) != BLOCK_USED))
 		complain__about(memory);
 	size = block__size(block);
-	if (block->word & BLOCK_MAPPED)
-		return block;
-	if (size - BLOCK_MIN > CACHE_MAX - BLOCK_MIN && SELDOM(!arena__holds(block)))
-		complain__about(memory);
-	if (SELDOM(block__tagged_before(block__at(block, size)) != (TAG | size)))
+	/* A block that is larger than those of the cache may end where there is no memory. */
+	if (!(block->word & BLOCK_MAPPED) &&
+	    SELDOM((size - BLOCK_MIN > CACHE_MAX - BLOCK_MIN && !arena__holds(block)) ||
+		   block__tagged_before(block__at(block, size)) != (TAG | size)))
 		complain__about(memory);
 	return block;
 }
 
-static void tell_release(void *memory, __u64 word)
+static inline void tell_release(void *memory, __u64 word, enum release how)
 {
-	ledger__release(word, thread.release);
-	PROBE(refalloc, release, memory, block__request(word), (int)thread.release);
+	ledger__release(word, how);
+	PROBE(refalloc, release, memory, block__request(word), how);
 }
 
-static void put_away(struct block *block)
+/* All that is not quick. errno is kept, as glibc does. */
+static SLOW void release(struct block *block)
 {
+	int error = errno;
 	__u64 word = block->word;
 
+	thread__ready();
+	thread__did_nothing();
 	/* What was sampled is told before another thread can have it, the rest when it is known. */
 	if (word & BLOCK_SAMPLED)
 		PROBE(otel_memory, free, block__memory(block));
@@ -178,16 +167,7 @@ static void put_away(struct block *block)
 		block__set_word(block, word & (SIZE_MASK | BLOCK_WHERE | BLOCK_USED));
 		cache__put(block);
 	}
-	tell_release(block__memory(block), word);
-}
-
-static SLOW void release(struct block *block)
-{
-	int error = errno;
-
-	thread__ready();
-	thread__did_nothing();
-	put_away(block);
+	tell_release(block__memory(block), word, thread.release);
 	errno = error;
 }
 
@@ -207,16 +187,8 @@ static inline __attribute__((always_inline)) void free_block(void *memory)
 		return;
 	}
 	/* Claim 6: a freed small block stays in the pool. */
-	ledger__release(block->word, RELEASE_KEPT);
-	PROBE(refalloc, release, memory, block__request(block->word), RELEASE_KEPT);
+	tell_release(memory, block->word, RELEASE_KEPT);
 	cache__push(bin, block);
-}
-
-static inline void *take_block(size_t size)
-{
-	void *memory = quick_request(size);
-
-	return memory ? memory : request(size, ALIGNMENT, NULL);
 }
 
 ENTRY void *malloc(size_t size)
@@ -229,73 +201,51 @@ ENTRY void free(void *memory)
 	free_block(memory);
 }
 
-static SLOW void *refuse(int error)
-{
-	thread__ready();
-	return fail(error);
-}
-
 ENTRY void *calloc(size_t members, size_t size)
 {
-	bool mapped = false;
 	void *memory;
 	size_t bytes;
 
 	if (SELDOM(__builtin_mul_overflow(members, size, &bytes)))
-		return refuse(ENOMEM);
-	memory = quick_request(bytes);
-	if (!memory)
-		memory = request(bytes, ALIGNMENT, &mapped);
+		return fail(ENOMEM);
+	memory = take_block(bytes);
 	/* Claim 4: a fresh mapping is zero without being touched. */
-	return memory && !mapped ? memset(memory, 0, bytes) : memory;
-}
-
-/* In place: true, with the block's new header. Shrinks it, or grows it into what is free behind. */
-static bool resize_in_place(struct block *block, size_t size)
-{
-	size_t need = block__need(size);
-	bool fits = need <= block__size(block);
-
-	block__set_word(block, block->word & ~((__u64)SLACK_MASK << SLACK_SHIFT));
-	if (!fits || block__size(block) - need >= BLOCK_MIN) {
-		arena__lock(block__arena(block));
-		if (fits)
-			arena__cut(block, need);
-		else
-			fits = arena__grow_in_place(block, need);
-		arena__unlock(block__arena(block));
-	}
-	return fits;
+	if (memory && !(block__of(memory)->word & BLOCK_MAPPED))
+		memset(memory, 0, bytes);
+	return memory;
 }
 
 static void *resize(void *memory, size_t size)
 {
 	struct block *block = check(memory), *resized = NULL;
+	unsigned int arena = block__arena(block);
 	__u64 word = block->word;
+	enum alloc_path path;
 	size_t usable;
 
 	thread__ready();
 	thread__did_nothing();
-	if (size >= ADDRESS_SPACE)
-		return fail(ENOMEM);
-	if (word & BLOCK_MAPPED)
+	if (size < SIZE_LIMIT / 4 && word & BLOCK_MAPPED) {
 		resized = mapping__resize(block, size);
-	else if (resize_in_place(block, size))
-		resized = block;
+	} else if (size < SIZE_LIMIT / 4) {
+		arena__lock(arena);
+		resized = arena__resize(block, block__need(size)) ? block : NULL;
+		arena__unlock(arena);
+	}
 	if (resized) {
 		if (word & BLOCK_SAMPLED)
 			PROBE(otel_memory, free, memory);
-		tell_release(memory, word);
-		return give(resized, size);
+		tell_release(memory, word, thread.release);
+		return give(resized, size, thread.path);
 	}
-	block__set_word(block, word);
-	resized = take(size, ALIGNMENT);
+	resized = take(size, ALIGNMENT, 1);
 	if (!resized)
 		return fail(ENOMEM);
-	usable = malloc_usable_size(memory); /* all of which the caller may have filled */
+	path = thread.path;
+	usable = block__size(block) - HEADER_BYTES; /* all of which the caller may have filled */
 	memcpy(block__memory(resized), memory, usable < size ? usable : size);
-	put_away(block);
-	return give(resized, size);
+	release(block);
+	return give(resized, size, path);
 }
 
 ENTRY void *realloc(void *memory, size_t size)
@@ -314,7 +264,7 @@ ENTRY void *reallocarray(void *memory, size_t members, size_t size)
 	size_t bytes;
 
 	if (SELDOM(__builtin_mul_overflow(members, size, &bytes)))
-		return refuse(ENOMEM);
+		return fail(ENOMEM);
 	return realloc(memory, bytes);
 }
 
@@ -322,14 +272,12 @@ ENTRY void *reallocarray(void *memory, size_t members, size_t size)
 static void *aligned(size_t alignment, size_t size)
 {
 	size_t power = ALIGNMENT;
-	void *memory;
 
 	if (alignment > SIZE_MAX / 2 + 1)
-		return refuse(EINVAL);
+		return fail(EINVAL);
 	while (power < alignment)
 		power *= 2;
-	memory = power == ALIGNMENT ? quick_request(size) : NULL;
-	return memory ? memory : request(size, power, NULL);
+	return power == ALIGNMENT ? take_block(size) : request(size, power, 1);
 }
 
 ENTRY void *memalign(size_t alignment, size_t size)
@@ -344,20 +292,15 @@ ENTRY void *aligned_alloc(size_t alignment, size_t size)
 
 ENTRY int posix_memalign(void **memory, size_t alignment, size_t size)
 {
-	int error = errno;
-	void *fresh;
+	bool is_right = alignment >= sizeof(void *) && !(alignment & (alignment - 1));
+	int kept = errno, error;
+	void *fresh = is_right ? aligned(alignment, size) : fail(EINVAL);
 
-	if (!alignment || alignment % sizeof(void *) || alignment & (alignment - 1)) {
-		refuse(EINVAL);
-		errno = error;
-		return EINVAL;
-	}
-	fresh = aligned(alignment, size);
-	errno = error;
-	if (!fresh)
-		return ENOMEM;
-	*memory = fresh;
-	return 0;
+	error = fresh ? 0 : errno;
+	if (fresh)
+		*memory = fresh;
+	errno = kept;
+	return error;
 }
 
 ENTRY void *valloc(size_t size)
@@ -365,31 +308,15 @@ ENTRY void *valloc(size_t size)
 	return aligned(PAGE, size);
 }
 
-/*
- * The request is the argument, and the caller may fill the page that it ends in: which a header in
- * the heap has no room to say, and a mapping says by where it ends. So it is one by each policy.
- */
+/* The request is the argument, and the caller may fill the page that it ends in. */
 ENTRY void *pvalloc(size_t size)
 {
-	struct block *block = NULL;
-
-	thread__ready();
-	thread__did_nothing();
-	if (size < ADDRESS_SPACE)
-		block = mapping__new(size, PAGE);
-	return block ? give(block, size) : fail(ENOMEM);
+	return request(size, PAGE, PAGE);
 }
 
 REFALLOC_PUBLIC size_t malloc_usable_size(void *memory)
 {
-	struct block *block;
-
-	if (!memory)
-		return 0;
-	block = check(memory);
-	if (block->word & BLOCK_MAPPED)
-		return mapping__usable(block);
-	return block__size(block) - HEADER_BYTES;
+	return memory ? block__size(check(memory)) - HEADER_BYTES : 0;
 }
 
 REFALLOC_PUBLIC int malloc_trim(size_t pad)

@@ -20,9 +20,6 @@ void mapping__free(struct block *block);
  */
 bool mapping__is_gone(const void *memory);
 
-/* Bytes from malloc's pointer to the mapping's end. */
-size_t mapping__usable(const struct block *block);
-
 /* Blocks and bytes now, for mallinfo2. */
 void mapping__figures(size_t *blocks, size_t *bytes);
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,10 +55,8 @@ void *os__remap(void *start, size_t from, size_t to)
 
 	if (!CALLED(mremap, moved != MAP_FAILED))
 		return NULL;
-	if (to > from)
-		ledger__add(&thread.slot->mremap_grown_bytes, to - from);
-	else
-		ledger__add(&thread.slot->mremap_shrunk_bytes, from - to);
+	ledger__add(&thread.slot->mremap_grown_bytes, to > from ? to - from : 0);
+	ledger__add(&thread.slot->mremap_shrunk_bytes, to < from ? from - to : 0);
 	return moved;
 }
 
@@ -149,15 +146,6 @@ void *os__map_ledger(const char *path, size_t length, void *at)
 		close(file);
 	errno = error;
 	return start == MAP_FAILED ? NULL : start;
-}
-
-unsigned int os__cpus(void)
-{
-	cpu_set_t set;
-
-	if (sched_getaffinity(0, sizeof(set), &set))
-		return 1;
-	return (unsigned int)CPU_COUNT(&set);
 }
 
 __u64 os__boot_ns(void)

@@ -37,7 +37,6 @@ bool os__move_break(ptrdiff_t by);
  */
 void *os__map_ledger(const char *path, size_t length, void *at);
 
-unsigned int os__cpus(void); /* that this process may run on */
 __u64 os__boot_ns(void);
 __u32 os__pid(void);
 

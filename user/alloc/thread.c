@@ -16,17 +16,9 @@ static pthread_mutex_t threads_lock = PTHREAD_MUTEX_INITIALIZER; /* slots, threa
 static pthread_key_t thread_key;
 static bool has_key;
 
-#ifdef __SANITIZE_THREAD__
-#define LAST_ROUND                                                                                 \
-	(PTHREAD_DESTRUCTOR_ITERATIONS - 1) /* ThreadSanitizer's own end is in the last */
-#else
-#define LAST_ROUND PTHREAD_DESTRUCTOR_ITERATIONS
-#endif
+/* Other keys' destructors free memory too. The last of the rounds is left to sanitizers. */
+#define LAST_ROUND (PTHREAD_DESTRUCTOR_ITERATIONS - 1)
 
-/*
- * Other keys' destructors free memory too, and may do so after this one: it puts itself off to
- * the last round.
- */
 static void thread_end(void *round)
 {
 	long number = (long)round;
