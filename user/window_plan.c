@@ -3,8 +3,8 @@
 
 #define LEAST_WINDOW_S 0.010
 #define MOST_WINDOW_S 0.050
-#define MOST_STRETCH 16
-#define IDLE_BUSY 0.02 /* of one CPU */
+#define MOST_STRETCH 8
+#define EDGES_OF_BUSY 2 /* budgets: the share of what the host does that edges may take */
 #define SPENT_SHARE 0.5 /* of the CPUs' time in one window */
 
 void window_plan__init(struct window_plan *plan, double budget, __u64 seed)
@@ -34,6 +34,7 @@ void window_plan__set_costs(struct window_plan *plan, const struct window_costs 
 	plan->exposure_s = plan->window_s + costs->attach_s + costs->tail_s;
 	/* What the edges take from a busy host's CPUs is charged too. */
 	plan->period_s = (plan->exposure_s + stolen_s) / plan->budget;
+	plan->edges = costs->cpu_s / plan->period_s;
 }
 
 /* xorshift64*; the upper 53 bits. */
@@ -71,8 +72,9 @@ bool window_plan__is_spent(const struct window_plan *plan, double traps_s, unsig
 
 void window_plan__adapt(struct window_plan *plan, double busy)
 {
-	if (busy > IDLE_BUSY)
-		plan->stretch = 1;
-	else
-		plan->stretch = clamp(2 * plan->stretch, 1, MOST_STRETCH);
+	double most = busy > 0 ? plan->edges / (EDGES_OF_BUSY * plan->budget * busy) : MOST_STRETCH;
+
+	if (most > 2 * plan->stretch)
+		most = 2 * plan->stretch;
+	plan->stretch = clamp(most, 1, MOST_STRETCH);
 }

@@ -22,7 +22,8 @@ struct window_plan {
 	double window_s; /* planned length */
 	double exposure_s; /* of one thread to one window, its edges included */
 	double period_s;
-	double stretch; /* of the period, on a host that does nothing; 1: none */
+	double edges; /* what they take of one CPU, where the period is not stretched */
+	double stretch; /* of the period, on a host that does little; 1: none */
 	double period_start_s; /* of the period that is being planned */
 	bool began; /* false: there was no window yet */
 	__u64 random; /* state, never 0 */
@@ -51,8 +52,9 @@ double window_plan__next(struct window_plan *plan, double now_s, double *period_
 bool window_plan__is_spent(const struct window_plan *plan, double traps_s, unsigned int nr_cpus);
 
 /*
- * After a window: longer periods while the host is idle, where own work would be most of what is
- * done. busy is the share of one CPU that the host was busy since the window before.
+ * After a window: periods up to 8 times as long while edges take more than two budgets' share of
+ * what the host does, at most twice as long as before. busy is the share of one CPU that the host
+ * was busy since the window before, own work included.
  */
 void window_plan__adapt(struct window_plan *plan, double busy);
 
