@@ -10,6 +10,7 @@ enum vma_kind {
 	VMA_FILE = 1 << 1,
 	VMA_HUGETLB = 1 << 2,
 	VMA_SPECIAL = 1 << 3, /* vdso and the like: no file, but operations of its own */
+	VMA_KINDS = 15,
 };
 
 #define VM_HUGETLB_FLAG 0x00400000
@@ -17,13 +18,6 @@ enum vma_kind {
 
 /* __GFP_HIGHMEM | __GFP_MOVABLE: pages for user memory. Same bits from 5.15 to 7.3. */
 #define GFP_USER_PAGE_BITS 0xa
-
-struct vma_found {
-	__u64 start;
-	__u64 end;
-	__u32 kind;
-	__u32 pad;
-};
 
 static __always_inline bool address__is_user(__u64 address)
 {
@@ -173,6 +167,62 @@ static __noinline int fault__outside(struct task_struct *current, struct task *r
 	return 0;
 }
 
+static long vma__found(struct task_struct *task, struct vm_area_struct *vma, void *context)
+{
+	struct vma_known *found = context;
+
+	found->start = vma->vm_start | VMA_KNOWN;
+	found->end = vma->vm_end;
+	if (vma->vm_file)
+		found->start |= VMA_FILE;
+	else if (vma->vm_ops)
+		found->start |= VMA_SPECIAL;
+	if (vma->vm_flags & VM_HUGETLB_FLAG)
+		found->start |= VMA_HUGETLB;
+	return 0;
+}
+
+/*
+ * Kind of the mapping around the fault. At a fault's end bpf_find_vma takes 10 us (an interrupt to
+ * itself for unlocking), so its answer is kept for as long as the address space does not change.
+ */
+__noinline __u32 fault__vma(struct open_fault *fault, __u64 generation)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	struct vma_known found = {};
+
+	if (!fault)
+		return 0;
+	for (int i = 0; i < NR_VMAS_KNOWN && fault->vma_generation == generation; i++) {
+		__u64 start = fault->vmas[i].start;
+
+		if (fault->address >= (start & ~VMA_KINDS) && fault->address < fault->vmas[i].end)
+			return start & VMA_KINDS;
+	}
+	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma))
+		return 0;
+	if (bpf_find_vma(current, fault->address, vma__found, &found, 0))
+		return 0;
+	if (fault->vma_generation != generation)
+		fault->vmas[0].end = 0;
+	fault->vmas[1] = fault->vmas[0];
+	fault->vmas[0] = found;
+	fault->vma_generation = generation;
+	return found.start & VMA_KINDS;
+}
+
+static __always_inline bool fault__is_in_heap(struct open_fault *fault, struct mm_struct *mm)
+{
+	return fault->address >= mm->start_brk && fault->address < PAGE_ALIGNED(mm->brk);
+}
+
+/* Where a page is gained interrupts are on: asked here, the end need not. */
+static __always_inline void fault__ask_ahead(struct open_fault *fault, struct mm_struct *mm)
+{
+	if (fault->address < mm->mmap_base && !fault__is_in_heap(fault, mm))
+		fault__vma(fault, mm__generation(mm, 0));
+}
+
 SEC("tp_btf/rss_stat")
 int BPF_PROG(rss_changed, struct mm_struct *mm, int member)
 {
@@ -207,6 +257,7 @@ int BPF_PROG(rss_changed, struct mm_struct *mm, int member)
 			break;
 		fault->saw_anon = 1;
 		fault->pages += 1U << (fault->order & 15);
+		fault__ask_ahead(fault, mm);
 		break;
 	case MM_SWAP:
 		fault->saw_swap = 1;
@@ -216,48 +267,6 @@ int BPF_PROG(rss_changed, struct mm_struct *mm, int member)
 		break;
 	}
 	return 0;
-}
-
-static long vma__found(struct task_struct *task, struct vm_area_struct *vma, void *context)
-{
-	struct vma_found *found = context;
-
-	found->start = vma->vm_start;
-	found->end = vma->vm_end;
-	found->kind = VMA_KNOWN;
-	if (vma->vm_file)
-		found->kind |= VMA_FILE;
-	else if (vma->vm_ops)
-		found->kind |= VMA_SPECIAL;
-	if (vma->vm_flags & VM_HUGETLB_FLAG)
-		found->kind |= VMA_HUGETLB;
-	return 0;
-}
-
-/*
- * Kind of the mapping around the fault. bpf_find_vma takes 8 us here (an interrupt to itself for
- * unlocking), so its answer is kept for as long as the address space does not change.
- */
-__noinline __u32 fault__vma(struct open_fault *fault, __u64 generation)
-{
-	struct task_struct *current = bpf_get_current_task_btf();
-	struct vma_found found = {};
-
-	if (!fault)
-		return 0;
-	if (fault->vma_kind && fault->vma_generation == generation &&
-	    fault->address >= fault->vma_start && fault->address < fault->vma_end)
-		return fault->vma_kind;
-	fault->vma_kind = 0;
-	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma))
-		return 0;
-	if (bpf_find_vma(current, fault->address, vma__found, &found, 0))
-		return 0;
-	fault->vma_start = found.start;
-	fault->vma_end = found.end;
-	fault->vma_generation = generation;
-	fault->vma_kind = found.kind;
-	return found.kind;
 }
 
 /* Fills the block that was met last; kind REGION_ANON where none holds the address. */
@@ -285,16 +294,15 @@ __noinline __u32 fault__block(struct process *process, struct open_fault *fault,
 static __always_inline __u32 fault__region(struct process *process, struct open_fault *fault,
 					   struct mm_struct *mm, __u64 generation)
 {
-	__u64 address = fault->address;
-
-	if (address >= mm->start_brk && address < PAGE_ALIGNED(mm->brk))
+	if (fault__is_in_heap(fault, mm))
 		return REGION_HEAP;
-	if (address >= mm->mmap_base)
+	if (fault->address >= mm->mmap_base)
 		return REGION_STACK;
 	return fault__block(process, fault, generation);
 }
 
-static __always_inline __u32 fault__class(struct open_fault *fault, __u64 generation)
+static __always_inline __u32 fault__class(struct open_fault *fault, struct mm_struct *mm,
+					  __u64 generation)
 {
 	__u32 vma;
 
@@ -311,7 +319,7 @@ static __always_inline __u32 fault__class(struct open_fault *fault, __u64 genera
 		return FAULT_SHMEM;
 	if (fault->error & FAULT_PROTECTION_BIT)
 		return fault->allocated ? FAULT_COW : FAULT_PROTECTION;
-	vma = fault__vma(fault, generation);
+	vma = fault__is_in_heap(fault, mm) ? VMA_KNOWN : fault__vma(fault, generation);
 	if (vma & VMA_HUGETLB)
 		return FAULT_HUGETLB;
 	if (vma & VMA_SPECIAL)
@@ -441,7 +449,7 @@ static __noinline int fault__end(struct bpf_perf_event_data *ctx, __u32 major)
 	if (rss__is_cached_in_task())
 		fault__look(fault);
 	generation = mm__generation(mm, process->identity.map_generation);
-	class = fault__class(fault, generation);
+	class = fault__class(fault, mm, generation);
 	if (class == FAULT_FIRST_TOUCH) {
 		region = fault__region(process, fault, mm, generation);
 		if (region == REGION_ANON && (fault__vma(fault, generation) & VMA_FILE))

@@ -76,13 +76,20 @@ enum fault_state {
 	FAULT_OPEN = 1,
 };
 
+#define NR_VMAS_KNOWN 2
+
+/* A mapping that was looked up. */
+struct vma_known {
+	__u64 start; /* | enum vma_kind, whose bits fit into a page's */
+	__u64 end; /* 0: none */
+};
+
 /* A fault between its begin and its end, and what is known of its surroundings. */
 struct open_fault {
 	__u64 address;
-	__u64 vma_start; /* last mapping looked up, valid for generation */
-	__u64 vma_end;
-	__u64 vma_generation;
-	__u64 block_start; /* last own block met, same validity */
+	struct vma_known vmas[NR_VMAS_KNOWN]; /* mappings looked up last, the newest first */
+	__u64 vma_generation; /* of the address space that they were found in */
+	__u64 block_start; /* last own block met, and of which generation */
 	__u64 block_end;
 	__u64 block_generation;
 	__u32 block_kind;
@@ -99,10 +106,9 @@ struct open_fault {
 	__u8 saw_anon;
 	__u8 saw_swap;
 	__u8 saw_shmem;
-	__u8 vma_kind; /* bit mask of enum vma_kind */
 	__u8 begun; /* a fault of this task was begun in the run */
 	__u8 rss_known; /* 1: they were looked at before */
-	__u8 pad[5];
+	__u8 pad[6];
 };
 
 enum task_state {

@@ -108,7 +108,7 @@ int BPF_PROG(process_exec, struct task_struct *task, pid_t old_pid, struct linux
 	record->syscall = 0;
 	record->fault.state = FAULT_IDLE;
 	record->fault.rss_known = 0;
-	record->fault.vma_kind = 0;
+	__builtin_memset(record->fault.vmas, 0, sizeof(record->fault.vmas));
 	record->fault.block_end = 0;
 	if (process__first_sight(record, program) && stacks)
 		mappings__exec(task);

@@ -109,6 +109,10 @@ def allocpath(*options):
     return lambda: Allocpath(words, "")
 
 
+def empty_programs():
+    return Attached([EMPTY_PROGRAMS], "ready\n")
+
+
 def bpftrace(script):
     begin = 'BEGIN { printf("ready\\n"); } '
     words = ["bpftrace", "-p", "{pid}", "-e", (begin + script).replace("{", "{{").replace(
@@ -138,7 +142,7 @@ def all_tools():
         "allocpath full, stacks": allocpath("--probes", "full", "--stacks", "10", "-p", "{pid}"),
         "allocpath -a, 1 %": allocpath("-a", "--budget", "1%"),
         # what no program at these events can be cheaper than
-        "empty programs": lambda: Attached([EMPTY_PROGRAMS], "ready\n"),
+        "empty programs": empty_programs,
     }
     if _have("bpftrace"):
         tools["bpftrace histogram"] = bpftrace(HISTOGRAM)

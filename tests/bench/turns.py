@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What depth kernel costs programs: on and off in turns, while they work.
 
-    tests/bench/turns.py [--turns N] [--seconds S] [--only REGEX] [--options OPTIONS]
+    tests/bench/turns.py [--turns N] [--seconds S] [--only REGEX] [--options OPTIONS | --empty]
 
 Each program does one thing again and again and notes how long it took; allocpath hist -a --probes
 kernel is there for some seconds and then is not, again and again. Shown is the ratio of a turn's mean
 to that of the two around it without: the median of the turns, and its quartiles. Times in which
-allocpath starts or ends are left out.
+allocpath starts or ends are left out. With --empty there are programs that do nothing at the same
+events instead: nothing there is cheaper.
 """
 
 import argparse
@@ -38,7 +39,8 @@ def turns(options):
     for turn in range(2 * options.turns + 1):
         tool = None
         if turn % 2:
-            tool = tools.allocpath(*options.options.split())()
+            tool = (tools.empty_programs() if options.empty else
+                    tools.allocpath(*options.options.split())())
             tool.start(0)
         first = time.monotonic_ns()
         time.sleep(options.seconds)
@@ -76,10 +78,12 @@ def main():
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--only", default="", help="programs that this matches")
     parser.add_argument("--options", default="-a --probes kernel")
+    parser.add_argument("--empty", action="store_true")
     options = parser.parse_args()
+    what = "empty programs" if options.empty else f"allocpath hist {options.options}"
 
-    print(f"{tools.machine()}\nallocpath hist {options.options}: {options.turns} turns of "
-          f"{options.seconds:g} s, ratio to the turns without (quartiles)")
+    print(f"{tools.machine()}\n{what}: {options.turns} turns of {options.seconds:g} s, ratio to the "
+          "turns without (quartiles)")
     for name, make in units.WORKLOADS.items():
         if re.search(options.only, name):
             ratios = measure(make, options)
