@@ -106,8 +106,9 @@ static void test_budget_holds(void **state)
 static void test_adapts(void **state)
 {
 	/* As of 1,000 processes: 9.8 s, of which edges take 0.43 % of a CPU. */
-	struct window_costs costs = { .attach_s = 0.03, .tail_s = 0.005, .cpu_s = 0.042,
-				      .nr_cpus = 2 };
+	struct window_costs costs = {
+		.attach_s = 0.03, .tail_s = 0.005, .cpu_s = 0.042, .nr_cpus = 2
+	};
 	struct window_plan plan;
 	double period_s;
 
