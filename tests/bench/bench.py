@@ -30,7 +30,8 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
 HEAP = ("none", "allocpath kernel", "allocpath entry", "allocpath full", "allocpath full, stacks",
         "allocpath -a, 1 %", "bpftrace histogram", "bpftrace leaks", "memleak", "heaptrack",
-        "valgrind massif", "jemalloc", "jemalloc's profiler", "tcmalloc", "tcmalloc's profiler", "PEERS")
+        "valgrind massif", "jemalloc", "jemalloc's profiler", "tcmalloc", "tcmalloc's profiler",
+        "PEERS")
 KERNEL = ("none", "empty programs", "allocpath kernel", "allocpath entry", "allocpath -a, 1 %")
 FAULTS = (*KERNEL, "perf record faults", "perf trace faults")
 APPS = ("none", "allocpath kernel", "allocpath entry", "allocpath full", "allocpath -a, 1 %",

@@ -24,9 +24,14 @@ static char *extent(struct block *block, size_t *length)
 	return start;
 }
 
+static const void **gone_entry(const void *memory)
+{
+	return &gone[(uintptr_t)memory / PAGE % NR_GONE];
+}
+
 static void set_gone(const void *memory, bool is_gone)
 {
-	const void **entry = &gone[(uintptr_t)memory / PAGE % NR_GONE];
+	const void **entry = gone_entry(memory);
 
 	if (is_gone || __atomic_load_n(entry, __ATOMIC_RELAXED) == memory)
 		__atomic_store_n(entry, is_gone ? memory : NULL, __ATOMIC_RELAXED);
@@ -34,7 +39,7 @@ static void set_gone(const void *memory, bool is_gone)
 
 bool mapping__is_gone(const void *memory)
 {
-	if (__atomic_load_n(&gone[(uintptr_t)memory / PAGE % NR_GONE], __ATOMIC_RELAXED) != memory)
+	if (__atomic_load_n(gone_entry(memory), __ATOMIC_RELAXED) != memory)
 		return false;
 	if (!os__is_mapped((char *)memory - HEADER_BYTES))
 		return true;
