@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "collector.h"
 #include "command.h"
+#include "guard.h"
 #include "hist.h"
 #include "log.h"
 #include "options.h"
@@ -27,16 +28,6 @@
 #define WATCH_MS 50 /* between two looks at what tells nobody: targets, traps */
 #define NS_PER_MS 1000000ULL
 #define NS_PER_S 1000000000ULL
-
-/* With no budget on the whole host: traps may take this share of the host's CPU time, over one second. */
-#define MOST_TRAP_PERCENT 5
-#define GUARD_SAMPLES 10 /* of 100 ms */
-
-struct guard {
-	__u64 traps[GUARD_SAMPLES + 1]; /* newest first */
-	unsigned int nr;
-	__u64 next_ns;
-};
 
 struct hist {
 	const struct options *options;
@@ -231,40 +222,6 @@ static bool hist__is_guarded(const struct hist *hist)
 	       !hist->collector.probes.detached && hist->collector.trap_ns;
 }
 
-/* Detaches the allocation probes of a host-wide run that costs the host too much. */
-static void hist__guard(struct hist *hist)
-{
-	struct collector *collector = &hist->collector;
-	struct guard *guard = &hist->guard;
-	__u64 now_ns = clock__now_ns(), traps, cost_ns, most_ns;
-	unsigned int oldest;
-
-	if (!hist__is_guarded(hist) || now_ns < guard->next_ns)
-		return;
-	guard->next_ns = now_ns + 100 * NS_PER_MS;
-	traps = collector__traps(collector);
-	memmove(guard->traps + 1, guard->traps, GUARD_SAMPLES * sizeof(guard->traps[0]));
-	guard->traps[0] = traps;
-	if (guard->nr < GUARD_SAMPLES)
-		guard->nr++;
-	oldest = guard->nr;
-	cost_ns = (traps - guard->traps[oldest]) * collector->trap_ns;
-	most_ns = NS_PER_S * (__u64)sysconf(_SC_NPROCESSORS_ONLN) * MOST_TRAP_PERCENT / 100;
-	if (cost_ns <= most_ns)
-		return;
-	session__stop_probing(&collector->session);
-	probes__detach(&collector->probes);
-	if (asprintf(&collector->detached_why,
-		     "after %.1f s: %llu traps of %.1f us within a second are more than %d %% of the "
-		     "host's CPU",
-		     (double)(now_ns - collector->start_ns) / 1e9,
-		     (unsigned long long)(traps - guard->traps[oldest]),
-		     (double)collector->trap_ns / 1000, MOST_TRAP_PERCENT) < 0)
-		collector->detached_why = NULL;
-	log__warning("allocation probes detached: %s; the kernel side goes on",
-		     collector->detached_why ? collector->detached_why : "too costly");
-}
-
 static bool hist__is_over(struct hist *hist, __u64 now_ns)
 {
 	const struct options *options = hist->options;
@@ -351,7 +308,8 @@ static int hist__loop(struct hist *hist)
 		if (error)
 			return log__error(error, "the windows' counts cannot be read: %s",
 					  strerror(-error));
-		hist__guard(hist);
+		if (hist__is_guarded(hist))
+			guard__poll(&hist->guard, &hist->collector, now_ns);
 		error = hist__checkpoint(hist, now_ns);
 		if (error || !options->interval_ns || now_ns < next_ns)
 			continue;
