@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "contract.h"
+#include "profile_names.h"
 #include "profile_rule.h"
 #include "profile_windows.h"
 #include "stack.h"
@@ -201,20 +202,10 @@ void profile_process__free(struct profile_process *process);
 /* By what they are sorted by: < 0, 0 or > 0. */
 int profile_place__compare(const void *left, const void *right);
 
-/* Names of the enums, as the JSON writes them; "?" for a value out of range. */
-const char *path__name(enum alloc_path path);
-const char *release__name(enum release release);
-const char *home__name(enum home home);
-const char *region__name(enum region region);
-const char *fault_class__name(enum fault_class fault_class);
-const char *loss__name(enum loss loss);
-const char *event_kind__name(enum event_kind kind);
-const char *outcome__name(enum outcome outcome);
-const char *probe_depth__name(enum probe_depth depth);
-
-/* Requests of a process over all paths. */
 /* For people; NULL: it has requests, or may have. */
 const char *profile_process__why_unprobed(const struct profile_process *process);
+
+/* Requests of a process over all paths. */
 __u64 profile_process__requests(const struct profile_process *process);
 __u64 profile_process__request_bytes(const struct profile_process *process);
 
