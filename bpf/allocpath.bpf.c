@@ -9,6 +9,7 @@
 #include <bpf/bpf_core_read.h>
 
 #include "contract.h"
+#include "rule.h"
 #include "stack.h"
 #include "unwind.h"
 

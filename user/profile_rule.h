@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "contract.h"
+#include "rule.h"
 
 /*
  * The threshold was moved by a free or mallopt, or pinned by the first other mallopt. Between its

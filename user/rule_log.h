@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "contract.h"
+#include "rule.h"
 
 /* A free or mallopt that moved or pinned the threshold, or may have. */
 struct rule_log_move {

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "contract.h"
+#include "rule.h"
 
 /* glibc's own defaults, known and unpinned, of a process that was just exec'd. */
 void rule_state__default(struct rule_state *state);

@@ -12,6 +12,7 @@
 
 #include "call_programs.h"
 #include "contract.h"
+#include "rule.h"
 #include "uprobe.h"
 
 struct allocpath_bpf;

@@ -11,6 +11,7 @@
 
 struct allocator_file;
 struct bpf_program;
+struct rule_state;
 struct session;
 
 /* The program for a kind of allocation probe. */

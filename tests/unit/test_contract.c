@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Every type of include/contract.h, stack.h and unwind.h, as this compiler laid it out (its own DWARF; the Makefile
- * keeps unused types in it), against the BTF of the BPF object. Nothing is listed by hand: a
- * struct or member that is on one side only is a difference.
+ * Every type of include/contract.h, rule.h, stack.h and unwind.h, as this compiler laid it out
+ * (its own DWARF; the Makefile keeps unused types in it), against the BTF of the BPF object.
+ * Nothing is listed by hand: a struct or member that is on one side only is a difference.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,6 +22,7 @@
 
 #include "built_object.h"
 #include "contract.h"
+#include "rule.h"
 #include "stack.h"
 #include "unwind.h"
 
@@ -207,7 +208,7 @@ static bool header__is_shared(const char *path)
 	const char *slash = path ? strrchr(path, '/') : NULL, *name = slash ? slash + 1 : path;
 
 	return name && (strcmp(name, "contract.h") == 0 || strcmp(name, "stack.h") == 0 ||
-			strcmp(name, "unwind.h") == 0);
+			strcmp(name, "unwind.h") == 0 || strcmp(name, "rule.h") == 0);
 }
 
 /* Types of the contract in this file's unit: the first, then the next. */
