@@ -46,6 +46,7 @@
 #define BLOCK_SAMPLED (1ULL << 42)
 
 #define SIZE_LIMIT ((size_t)1 << 42) /* heaps and blocks are smaller */
+#define REQUEST_LIMIT (SIZE_LIMIT / 4) /* so that it fits with an alignment of that much */
 #define SIZE_MASK (SIZE_LIMIT - ALIGNMENT)
 #define TAG_MASK 0xffff000000000000ULL
 #define TAG 0xb10c000000000000ULL
@@ -129,7 +130,7 @@ static inline size_t block__request(__u64 word)
 	return (word & SIZE_MASK) - HEADER_BYTES - (word >> SLACK_SHIFT);
 }
 
-/* Block size for a request, which is below SIZE_LIMIT / 2. */
+/* Block size for a request, which is below twice REQUEST_LIMIT. */
 static inline size_t block__need(size_t request)
 {
 	size_t need = (request + HEADER_BYTES + ALIGNMENT - 1) & ~(ALIGNMENT - 1);

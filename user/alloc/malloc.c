@@ -84,10 +84,10 @@ static struct block *take(size_t size, size_t alignment, size_t unit)
 	size_t need = block__need((size + unit - 1) & -unit);
 	struct block *block = NULL;
 
-	if (size >= SIZE_LIMIT / 4)
+	if (size >= REQUEST_LIMIT)
 		return NULL;
 	/* No heap has room for such an alignment: the kernel is to say whether there is any. */
-	if (wants_mapping(size) || alignment >= SIZE_LIMIT / 4)
+	if (wants_mapping(size) || alignment >= REQUEST_LIMIT)
 		block = mapping__new(size, alignment);
 	if (block || config.policy == POLICY_MMAP)
 		return block;
@@ -225,9 +225,9 @@ static void *resize(void *memory, size_t size)
 
 	thread__ready();
 	thread__did_nothing();
-	if (size < SIZE_LIMIT / 4 && word & BLOCK_MAPPED) {
+	if (size < REQUEST_LIMIT && word & BLOCK_MAPPED) {
 		resized = mapping__resize(block, size);
-	} else if (size < SIZE_LIMIT / 4) {
+	} else if (size < REQUEST_LIMIT) {
 		arena__lock(arena);
 		resized = arena__resize(block, block__need(size)) ? block : NULL;
 		arena__unlock(arena);
