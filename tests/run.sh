@@ -22,8 +22,11 @@ KERNELS_TIMEOUT=14400
 passed=0
 failed=0
 skipped=0
+child=
 log=$(mktemp) || exit 1
-trap 'rm -f "$log"' EXIT
+trap '[ -z "$child" ] || kill "$child"; rm -f "$log"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' HUP TERM
 
 fail() {
 	failed=$((failed + 1))
@@ -80,14 +83,18 @@ unit_tests() {
 # A program that prints the lines. Through a file and not a pipe: a process that a test leaves
 # behind must not hold us.
 other_tests() {
-	local name="$1" timeout="$2" bad pid status
+	local name="$1" timeout="$2" bad shown status
 
 	shift 2
 	timeout -k 10 "$timeout" "$@" >"$log" 2>&1 </dev/null &
-	pid=$!
-	tail -n +1 -s 0.2 --pid="$pid" -f "$log"
-	wait "$pid"
+	child=$!
+	tail -n +1 -s 0.2 --pid="$child" -f "$log" &
+	shown=$!
+	# Not in the foreground: a signal to us would wait until it ends.
+	wait "$child"
 	status=$?
+	child=
+	wait "$shown"
 	bad=$(grep -c '^not ok ' "$log")
 	passed=$((passed + $(grep -c '^ok ' "$log")))
 	failed=$((failed + bad))
