@@ -372,6 +372,12 @@ def cc1():
                           check=True).stdout.strip()
 
 
+def documents(path):
+    """JSON documents, one in each line of a file."""
+    with open(path, encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
 def unlike(fields, document, more=False):
     """Differences of an object of a JSON document from {field: type or types}."""
     wrong = [f"no {field}" for field in fields if field not in document]

@@ -3,13 +3,13 @@
 
 import json
 import signal
-import subprocess
 import time
 
 import harness
 import leftovers
 import libc_copy
 from harness import Failure, each, fail_if, program, test
+from workloads import text_check
 
 LARGE = 1000  # bytes
 
@@ -116,9 +116,7 @@ def bound(context):
 @test
 def whole_host(context):
     """The default on the whole host: windows, an exact kernel side, nothing left attached."""
-    target = context.start([program("text_check")], stdin=subprocess.PIPE,
-                           environment=libc_copy.copy(context))
-    context.wait_for(lambda: "ready\n" in context.stderr_of(target), "text_check to be ready")
+    target = text_check(context, environment=libc_copy.copy(context))
     with leftovers.nothing_attached():
         tool = context.start_tool("-a")
         looks = sum(bool(harness.changed_text(target.pid)) for _ in range(20))

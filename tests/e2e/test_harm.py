@@ -11,6 +11,7 @@ import leftovers
 import libc_copy
 import perf_uprobe
 from harness import Failure, Skip, changed_text, each, fail_if, need, program, test
+from workloads import text_check
 
 DEPTHS = {"entry": "entry", "full": "full"}
 
@@ -166,14 +167,6 @@ def nested(context, arguments):
     fail_if(found)
 
 
-def _text_check(context):
-    """A program on a libc of its own, which allocates all the time."""
-    target = context.start([program("text_check")], stdin=subprocess.PIPE,
-                           environment=libc_copy.copy(context))
-    context.wait_for(lambda: "ready\n" in context.stderr_of(target), "text_check to be ready")
-    return target
-
-
 # {name: (options, the signal that ends it, its status)}
 ENDINGS = {
     "process_full": (["--probes", "full", "-p", "{}"], signal.SIGINT),
@@ -188,7 +181,7 @@ ENDINGS = {
 def text_is_restored(context, row):
     """The text in memory is the file's again, to the byte; so is the file."""
     options, with_signal = row
-    target = _text_check(context)
+    target = text_check(context, environment=libc_copy.copy(context))
     libc = os.path.join(context.path, "libc", "libc.so.6")
     with leftovers.nothing_attached():
         tool = context.start_tool(*[option.format(target.pid) for option in options])

@@ -8,7 +8,7 @@ import re
 import subprocess
 
 import harness
-from harness import Failure, each, fail_if, need, program, test
+from harness import Failure, each, fail_if, need, test
 
 SOURCE = os.path.join(harness.ROOT, "tests", "programs", "sequence.c")
 NORMAL, HANDLED = 12345, 23456  # what sequence.c asks for

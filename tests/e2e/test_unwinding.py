@@ -12,7 +12,6 @@ tables are not built yet. Of what the second asks for, nearly all has to be whol
 import collections
 import os
 
-import harness
 from harness import each, fail_if, need, program
 
 LIBRARY = program("libchecked.so")

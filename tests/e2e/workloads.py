@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The programs that know the truth, and what they are to do: one table for all depths."""
 
+import subprocess
+
 from harness import program
 
 EXBIBYTE = 1 << 60
@@ -103,3 +105,10 @@ def exact():
 
 def adversaries():
     return {f"adversary_{name}": [program("adversary"), name] for name in ADVERSARIES}
+
+
+def text_check(context, before=(), **options):
+    """A program that allocates all the time and watches its own text; behind other words."""
+    target = context.start([*before, program("text_check")], stdin=subprocess.PIPE, **options)
+    context.wait_for(lambda: "ready\n" in context.stderr_of(target), "text_check")
+    return target
