@@ -5,7 +5,6 @@
 
 #include "pprof_samples.h"
 #include "pprof_stacks.h"
-#include "recording_names.h"
 #include "stack_origins.h"
 #include "symbols.h"
 

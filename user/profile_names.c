@@ -83,6 +83,30 @@ static const char *const probe_depth_names[] = {
 	[DEPTH_FULL] = "full",
 };
 
+static const char *const alloc_function_names[NR_FUNCTIONS] = {
+	[FUNCTION_MALLOC] = "malloc",
+	[FUNCTION_CALLOC] = "calloc",
+	[FUNCTION_REALLOC] = "realloc",
+	[FUNCTION_MEMALIGN] = "memalign",
+	[FUNCTION_POSIX_MEMALIGN] = "posix_memalign",
+	[FUNCTION_VALLOC] = "valloc",
+	[FUNCTION_PVALLOC] = "pvalloc",
+	[FUNCTION_FREE] = "free",
+	[FUNCTION_MALLOPT] = "mallopt",
+	[FUNCTION_CALIBRATE] = "calibrate",
+	[FUNCTION_RETURN] = "return",
+	[FUNCTION_REALLOCARRAY] = "reallocarray",
+};
+
+static const char *const rule_reason_names[NR_RULE_REASONS] = {
+	[RULE_MAP_LIMIT] = "map_limit",
+	[RULE_MMAP_FAILED] = "mmap_failed",
+	[RULE_SECONDARY_ARENA] = "secondary_arena",
+	[RULE_FIRST_GROWTH] = "first_growth",
+	[RULE_REMAPPED] = "remapped",
+	[RULE_RACED] = "raced",
+};
+
 /* A new enum value without a name yields NULL in its table: "?" as well. */
 static const char *name_in(const char *const *names, size_t count, size_t index)
 {
@@ -134,4 +158,14 @@ const char *outcome__name(enum outcome outcome)
 const char *probe_depth__name(enum probe_depth depth)
 {
 	return NAME_IN(probe_depth_names, depth);
+}
+
+const char *alloc_function__name(enum alloc_function function)
+{
+	return NAME_IN(alloc_function_names, function);
+}
+
+const char *rule_reason__name(enum rule_reason reason)
+{
+	return NAME_IN(rule_reason_names, reason);
 }

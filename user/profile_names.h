@@ -3,6 +3,7 @@
 #define ALLOCPATH_PROFILE_NAMES_H
 
 #include "contract.h"
+#include "rule.h"
 
 /* Names of the enums, as the JSON writes them; "?" for a value out of range. */
 const char *path__name(enum alloc_path path);
@@ -14,5 +15,7 @@ const char *loss__name(enum loss loss);
 const char *event_kind__name(enum event_kind kind);
 const char *outcome__name(enum outcome outcome);
 const char *probe_depth__name(enum probe_depth depth);
+const char *alloc_function__name(enum alloc_function function);
+const char *rule_reason__name(enum rule_reason reason);
 
 #endif

@@ -55,20 +55,6 @@ bool profile_rule__is_known(const struct profile_rule *rule)
 	return rule->followed.state.low == rule->followed.state.high;
 }
 
-const char *rule_reason__name(enum rule_reason reason)
-{
-	static const char *const names[NR_RULE_REASONS] = {
-		[RULE_MAP_LIMIT] = "map_limit",
-		[RULE_MMAP_FAILED] = "mmap_failed",
-		[RULE_SECONDARY_ARENA] = "secondary_arena",
-		[RULE_FIRST_GROWTH] = "first_growth",
-		[RULE_REMAPPED] = "remapped",
-		[RULE_RACED] = "raced",
-	};
-
-	return reason < NR_RULE_REASONS ? names[reason] : "?";
-}
-
 const char *rule_pin__parameter(__u32 pin)
 {
 	switch (pin) {

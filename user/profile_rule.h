@@ -59,8 +59,6 @@ void profile_rule__add(struct profile_rule *into, const struct profile_rule *fro
 /* Is the threshold known to the byte? */
 bool profile_rule__is_known(const struct profile_rule *rule);
 
-const char *rule_reason__name(enum rule_reason reason);
-
 /* "M_TRIM_THRESHOLD" and so on; NULL: it is no such parameter, as by of a free's move. */
 const char *rule_pin__parameter(__u32 pin);
 

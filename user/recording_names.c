@@ -117,26 +117,6 @@ bool counter__name(size_t nth, char name[COUNTER_NAME])
 	return false;
 }
 
-const char *alloc_function__name(enum alloc_function function)
-{
-	static const char *const names[NR_FUNCTIONS] = {
-		[FUNCTION_MALLOC] = "malloc",
-		[FUNCTION_CALLOC] = "calloc",
-		[FUNCTION_REALLOC] = "realloc",
-		[FUNCTION_MEMALIGN] = "memalign",
-		[FUNCTION_POSIX_MEMALIGN] = "posix_memalign",
-		[FUNCTION_VALLOC] = "valloc",
-		[FUNCTION_PVALLOC] = "pvalloc",
-		[FUNCTION_FREE] = "free",
-		[FUNCTION_MALLOPT] = "mallopt",
-		[FUNCTION_CALIBRATE] = "calibrate",
-		[FUNCTION_RETURN] = "return",
-		[FUNCTION_REALLOCARRAY] = "reallocarray",
-	};
-
-	return (unsigned int)function < NR_FUNCTIONS && names[function] ? names[function] : "?";
-}
-
 void event__name(enum event_kind kind, enum outcome outcome, char name[COUNTER_NAME])
 {
 	snprintf(name, COUNTER_NAME, "%s.%s", event_kind__name(kind), outcome__name(outcome));

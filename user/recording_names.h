@@ -17,9 +17,6 @@
  */
 bool counter__name(size_t nth, char name[COUNTER_NAME]);
 
-/* "malloc"; "?" for what is none. */
-const char *alloc_function__name(enum alloc_function function);
-
 /* "alloc.seen" */
 void event__name(enum event_kind kind, enum outcome outcome, char name[COUNTER_NAME]);
 

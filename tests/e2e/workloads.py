@@ -108,7 +108,7 @@ def adversaries():
 
 
 def text_check(context, before=(), **options):
-    """A program that allocates all the time and watches its own text; behind other words."""
+    """One that allocates until its stdin ends, ready; before: words that it is started by."""
     target = context.start([*before, program("text_check")], stdin=subprocess.PIPE, **options)
     context.wait_for(lambda: "ready\n" in context.stderr_of(target), "text_check")
     return target
