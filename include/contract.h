@@ -225,6 +225,8 @@ struct process_counters {
 	__u64 probe_bytes; /* text pages that our own probes made private */
 };
 
+#define NR_COUNTERS (sizeof(struct process_counters) / sizeof(__u64))
+
 /* Smallest and largest request of a path; kept apart from the counters, for one epoch. */
 struct path_limits {
 	__u64 min_inverted; /* ~smallest, so that 0 means none */

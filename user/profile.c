@@ -8,8 +8,7 @@
 #include "profile_estimate.h"
 #include "profile_samples.h"
 
-/* Counters are __u64 only (asserted in contract.h), so they add and subtract as an array. */
-#define NR_COUNTERS (sizeof(struct process_counters) / sizeof(__u64))
+/* Counters and rows are __u64 only (asserted in contract.h): they add and subtract as arrays. */
 #define NR_ROW_FIELDS (sizeof(struct size_row) / sizeof(__u64))
 
 void profile_process__free(struct profile_process *process)

@@ -8,7 +8,6 @@
 
 #include "contract.h"
 
-#define NR_COUNTERS (sizeof(struct process_counters) / sizeof(__u64))
 #define COUNTER_NAME 64
 
 /*
