@@ -39,6 +39,11 @@
 #define HEADER_BYTES ((size_t)16)
 #define BLOCK_MIN ((size_t)32) /* a free block holds two links */
 
+/* Requests above FINE_MAX, up to COARSE_MAX, take whole steps: caches find more of few sizes. */
+#define FINE_MAX ((size_t)1024)
+#define COARSE_MAX ((size_t)4096)
+#define COARSE_STEP ((size_t)128)
+
 #define BLOCK_USED 1ULL
 #define BLOCK_MAPPED 2ULL
 #define BLOCK_CACHED 4ULL
@@ -133,7 +138,8 @@ static inline size_t block__request(__u64 word)
 /* Block size for a request, which is below twice REQUEST_LIMIT. */
 static inline size_t block__need(size_t request)
 {
-	size_t need = (request + HEADER_BYTES + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
+	size_t unit = request > FINE_MAX && request <= COARSE_MAX ? COARSE_STEP : ALIGNMENT;
+	size_t need = ((request + unit - 1) & -unit) + HEADER_BYTES;
 
 	return need < BLOCK_MIN ? BLOCK_MIN : need;
 }

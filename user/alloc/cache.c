@@ -5,50 +5,51 @@
 #include "config.h"
 #include "ledger.h"
 
-/* Of the larger ones few: most of what is asked for is found without a lock, in 1.6 MiB at most. */
+/* Nearly all that is asked for is found without a lock, in 3.3 MiB at most. */
 static __u8 room_of(size_t bin)
 {
-	size_t size = BLOCK_MIN + bin * ALIGNMENT;
-
-	return size <= 512 ? 32 : size <= 1024 ? 16 : 2;
+	return bin <= cache__bin(512) ? 64 : 32;
 }
 
-static void give_back(struct block *list)
+static void give_back(struct block *block)
 {
-	while (list) {
-		struct block *block = list;
-		unsigned int arena = block__arena(block);
+	unsigned int arena = block__arena(block);
 
-		list = cache__next(block);
-		block__set_word(block, block->word & ~BLOCK_CACHED);
-		arena__lock(arena);
-		arena__give_back(block);
-		arena__unlock(arena);
+	block__set_word(block, block->word & ~BLOCK_CACHED);
+	arena__lock(arena);
+	arena__give_back(block);
+	arena__unlock(arena);
+}
+
+/*
+ * A full stack keeps the last freed. Where a program frees all in order that is the heap's end, which
+ * would be trimmed, and asked for and touched again.
+ */
+void cache__put(struct block *block)
+{
+	size_t size = block__size(block), bin = cache__bin(size);
+	struct block *over = block;
+
+	if (size <= CACHE_MAX && (thread.room[bin] || thread.bins[bin])) {
+		over = thread.room[bin] ? NULL : cache__pop(bin);
+		cache__push(bin, block);
 	}
+	if (over)
+		give_back(over);
 }
 
 /* Gives back what is in one stack, and makes room anew. */
 static void flush(size_t bin, bool open)
 {
-	struct block *list = thread.bins[bin];
+	struct block *list = thread.bins[bin], *block;
 
 	thread.bins[bin] = NULL;
 	thread.room[bin] = open && config.cache ? room_of(bin) : 0;
-	give_back(list);
-}
-
-void cache__put(struct block *block)
-{
-	size_t bin = cache__bin(block__size(block));
-
-	if (block__size(block) > CACHE_MAX || (!thread.room[bin] && !thread.bins[bin])) {
-		cache__link(block, NULL);
+	while (list) {
+		block = list;
+		list = cache__next(block);
 		give_back(block);
-		return;
 	}
-	if (!thread.room[bin])
-		flush(bin, true);
-	cache__push(bin, block);
 }
 
 void cache__reset(bool open)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A thread's cache of small blocks: a stack for each size. What is in it is in use as far as its
- * arena knows, and coalesces with nothing. A full stack goes back to the arenas.
+ * arena knows, and coalesces with nothing. What a full stack has no room for goes back to its arena.
  */
 #ifndef REFALLOC_CACHE_H
 #define REFALLOC_CACHE_H
@@ -47,7 +47,7 @@ static inline struct block *cache__pop(size_t bin)
 	return block;
 }
 
-/* Takes a block for which there was no room; it may go back to its arena, and others with it. */
+/* Takes a block, which goes back to its arena where there is no room for it. */
 void cache__put(struct block *block);
 
 #endif

@@ -15,12 +15,18 @@
 #define REFALLOC_PUBLIC __attribute__((visibility("default")))
 #define SELDOM(condition) __builtin_expect(!!(condition), 0)
 
-#define CACHE_MAX ((size_t)4112) /* the largest block that threads keep */
-#define CACHE_BINS ((CACHE_MAX - BLOCK_MIN) / ALIGNMENT + 1)
+#define CACHE_MAX (COARSE_MAX + HEADER_BYTES) /* the largest block that threads keep */
+#define FINE_BINS ((FINE_MAX + HEADER_BYTES - BLOCK_MIN) / ALIGNMENT)
+#define CACHE_BINS (FINE_BINS + (COARSE_MAX - FINE_MAX) / COARSE_STEP + 1)
 
+/* Of any block size; those from CACHE_BINS on are no cache's. A block may be larger than its bin. */
 static inline size_t cache__bin(size_t block_size)
 {
-	return (block_size - BLOCK_MIN) / ALIGNMENT;
+	size_t coarse = FINE_MAX + HEADER_BYTES;
+
+	if (block_size < coarse)
+		return (block_size - BLOCK_MIN) / ALIGNMENT;
+	return FINE_BINS + (block_size - coarse) / COARSE_STEP;
 }
 
 enum thread_state {
