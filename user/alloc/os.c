@@ -27,12 +27,33 @@ static bool called(__u64 *calls, __u64 *failed, bool done)
 	return done;
 }
 
+/*
+ * Threads that change mappings at once wait for each other in the kernel, asleep, for longer than a
+ * call takes: here they take turns. Who has waited enough goes on, as a forked child may have to.
+ */
+static bool is_turn;
+
+static void begin_turn(void)
+{
+	unsigned int waits = 4000; /* tens of microseconds */
+
+	while (__atomic_exchange_n(&is_turn, true, __ATOMIC_ACQUIRE) && waits--)
+		;
+}
+
+static void end_turn(void)
+{
+	__atomic_store_n(&is_turn, false, __ATOMIC_RELEASE);
+}
+
 /* Claims 4 and 5: addresses alone; the kernel adds a page when one is first touched. */
 void *os__map(size_t length)
 {
-	void *start =
-		mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *start;
 
+	begin_turn();
+	start = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	end_turn();
 	if (!CALLED(mmap, start != MAP_FAILED))
 		return NULL;
 	ledger__add(&thread.slot->mmap_anon_bytes, length);
@@ -42,8 +63,13 @@ void *os__map(size_t length)
 
 bool os__unmap(void *start, size_t length)
 {
+	bool done;
+
 	PROBE(refalloc, unmap, start, length);
-	if (!CALLED(munmap, !munmap(start, length)))
+	begin_turn();
+	done = !munmap(start, length);
+	end_turn();
+	if (!CALLED(munmap, done))
 		return false;
 	ledger__add(&thread.slot->munmap_bytes, length);
 	return true;
