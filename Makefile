@@ -38,7 +38,9 @@ TEST_PACKAGES := g++ golang-go libcap2-bin libcmocka-dev python3 strace sqlite3 
 	libjemalloc2 libtcmalloc-minimal4 libgoogle-perftools4 libmimalloc2.0 musl-tools \
 	redis-server gdb libc6-dbg
 BENCH_PACKAGES := bpftrace linux-perf heaptrack valgrind redis-tools
-LONG_PACKAGES := dwz qemu-system-x86 libclang-rt-14-dev libc6-arm64-cross nginx-light postgresql curl nodejs npm chromium libpython3.11-testsuite perl redis-tools
+# Where node does not come from Debian it has its npm, and conflicts with Debian's.
+LONG_PACKAGES := dwz qemu-system-x86 libclang-rt-14-dev libc6-arm64-cross nginx-light postgresql curl chromium libpython3.11-testsuite perl redis-tools \
+	$(if $(shell command -v npm),,nodejs npm)
 LINT_PACKAGES := clang-format clang-tidy libcmocka-dev
 
 MACHINE := $(shell uname -m)
