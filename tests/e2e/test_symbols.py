@@ -1,23 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Symbols: each name is what addr2line and gdb say, or it is none; never a neighbour's."""
 
-import http.server
 import json
 import os
 import re
-import shutil
-import socket
-import threading
 import time
 
 import harness
 from harness import ROOT, Failure, Skip, each, fail_if, need, program, test
+from named import GXX, SOURCE, build, build_id_of, is_first_place, strip, with_debug_file
 from symbolise import (NOWHERE, addr2line, addresses_of, functions, gdb_symbols, one, plain, run,
                        sections, shift, symbolise)
 
-SOURCE = os.path.join(ROOT, "tests", "programs", "named.cc")
 RUST_SOURCE = os.path.join(ROOT, "tests", "programs", "named.rs")
-GXX = ["g++", "-std=gnu++17", "-O2", "-g"]
 
 # {what is built: command without -o FILE}; each has a symbol table and debug information
 BUILDS = {
@@ -31,26 +26,6 @@ BUILDS = {
     "clang": ["clang++", "-std=gnu++17", "-O2", "-g", SOURCE],
     "rust": ["rustc", "-O", "-g", RUST_SOURCE],
 }
-
-
-def _build(context, command, name="named"):
-    path = context.file(name)
-    need(command[0])
-    os.chmod(context.path, 0o755)  # who reads debug information is nobody
-    # split DWARF is written beside, and named by a path that the reader is to find
-    run(*command, "-o", path, cwd=os.path.dirname(path))
-    return path
-
-
-def _strip(path, *options):
-    stripped = f"{path}.stripped"
-    run("strip", *options, "-o", stripped, path)
-    return stripped
-
-
-def _build_id(path):
-    notes = run("readelf", "-n", path)
-    return notes.partition("Build ID: ")[2].split()[0]
 
 
 def _rows(frames):
@@ -83,7 +58,7 @@ QUICK = ("dwarf5", "split", "clang", "rust")
 
 
 def _as_addr2line(context, kind):
-    path = _build(context, BUILDS[kind])
+    path = build(context, BUILDS[kind])
     addresses = addresses_of(path, OWN.get(kind, re.compile("")).search)
     found, stats = symbolise([(address - shift(path), path) for address in addresses], "-l")
     wrong = _compare(path, addresses, found, _oracle(path, addresses))
@@ -107,7 +82,7 @@ def inlined_and_lines_of_other_builds(context, kind):
 @each({name: BUILDS[name] for name in ("dwarf5", "rust")})
 def names_are_as_gdb_has_them(context, command):
     need("gdb")
-    path = _build(context, command)
+    path = build(context, command)
     starts = [address for address, _ in functions(path).values()]
     only = {name for name, (address, _) in functions(path).items() if starts.count(address) == 1}
     addresses = addresses_of(path, lambda name: name in only, 250)
@@ -124,11 +99,11 @@ def names_are_as_gdb_has_them(context, command):
 @test
 def what_has_no_symbol_has_no_name(context):
     """Between functions, behind the last, and in all that was stripped."""
-    path = _build(context, BUILDS["dwarf5"])
+    path = build(context, BUILDS["dwarf5"])
     names = functions(path)
     start, size = names["first_place"]
     move = shift(path)
-    stripped = _strip(path)
+    stripped = strip(path)
     frame = one(start - move, path)
     fail_if([f"{frame}"] if frame.function != "first_place" else [])
     # one without size reaches to the next
@@ -150,7 +125,7 @@ def what_has_no_symbol_has_no_name(context):
     exported = run("readelf", "--dyn-syms", "-W", stripped)
     wrong = [f"{address:#x} {frames}" for address, frames in zip(addresses, bare)
              if frames[-1].is_named() and plain(frames[-1].function) not in exported]
-    wanted = f"{os.path.basename(stripped)}+{start - move:#x} [{_build_id(path)}]"
+    wanted = f"{os.path.basename(stripped)}+{start - move:#x} [{build_id_of(path)}]"
     frame = one(start - move, stripped, "-d", NOWHERE)
     if frame.function != wanted:
         wrong.append(f"{frame}, not {wanted}")
@@ -162,7 +137,7 @@ def what_has_no_symbol_has_no_name(context):
 @test
 def a_signal_trampoline_is_named_as_a_caller(context):
     """Its address less 1 lies before it, and its frame description begins there."""
-    path = _build(context, [*BUILDS["static"], "-Wl,--eh-frame-hdr"])
+    path = build(context, [*BUILDS["static"], "-Wl,--eh-frame-hdr"])
     offset = functions(path)["__restore_rt"][0] - shift(path)
     found = [frames[0] for frames in
              symbolise([(offset + move, path) for move in (-2, -1, 0)])[0]]
@@ -170,29 +145,11 @@ def a_signal_trampoline_is_named_as_a_caller(context):
         raise Failure(f"{found}")
 
 
-def _with_debug_file(context):
-    """A stripped program, its debug file, and the offset of first_place with what that is."""
-    path = _build(context, BUILDS["dwarf5"])
-    offset = functions(path)["first_place"][0] - shift(path)
-    debug = f"{path}.debug"
-    run("objcopy", "--only-keep-debug", path, debug)
-    stripped = _strip(path)
-    run("objcopy", f"--add-gnu-debuglink={debug}", stripped)
-    os.unlink(path)
-    return stripped, debug, offset
-
-
-def _is_first_place(frame, why, has_file=True):
-    if frame.function != "first_place" or has_file != (frame.file is not None):
-        return [f"{why}: {frame}"]
-    return []
-
-
 @test
 def debug_files_are_found_and_checked(context):
-    stripped, debug, offset = _with_debug_file(context)
+    stripped, debug, offset = with_debug_file(context)
     root = context.file("root")
-    build_id = _build_id(stripped)
+    build_id = build_id_of(stripped)
     places = [debug, os.path.join(os.path.dirname(debug), ".debug", os.path.basename(debug)),
               root + debug, f"{root}/.build-id/{build_id[:2]}/{build_id[2:]}.debug"]
     wrong = []
@@ -201,7 +158,7 @@ def debug_files_are_found_and_checked(context):
         if place != debug:
             os.rename(debug, place)
         frames, stats = symbolise([(offset, stripped)], "-l", "-d", root)
-        wrong += _is_first_place(frames[0][-1], place)
+        wrong += is_first_place(frames[0][-1], place)
         if stats["debug"] != 1:
             wrong.append(f"{place}: {stats}")
         if place != debug:
@@ -217,18 +174,18 @@ def debug_files_are_found_and_checked(context):
     wrong += [f"no build id: {frame}" for frame in [one(offset, stripped, "-d", root)]
               if frame.is_named()]
     run("objcopy", "--remove-section=.note.gnu.build-id", stripped)
-    wrong += _is_first_place(one(offset, stripped, "-l", "-d", root), "neither has a build id")
+    wrong += is_first_place(one(offset, stripped, "-l", "-d", root), "neither has a build id")
     fail_if(wrong)
 
 
 @test
 def mini_debug_information_is_read(context):
     need("xz")
-    path = _build(context, BUILDS["dwarf5"])
+    path = build(context, BUILDS["dwarf5"])
     name = next(name for name in functions(path) if "leak_array" in name and "ELm" not in name)
     offset = functions(path)[name][0] - shift(path)
     mini = context.file("mini")
-    stripped = _strip(path)
+    stripped = strip(path)
     run("objcopy", "-S", "--remove-section", ".gdb_index", "--keep-symbol", name,
         "--keep-symbol", "first_place", path, mini)
     run("xz", mini)
@@ -242,7 +199,7 @@ def mini_debug_information_is_read(context):
 @test(takes_long=True)
 def dwz_files_are_followed(context):
     need("dwz")
-    paths = [_build(context, [*GXX, "-gdwarf-4", f"-DCOPY={copy}", SOURCE], f"named{copy}")
+    paths = [build(context, [*GXX, "-gdwarf-4", f"-DCOPY={copy}", SOURCE], f"named{copy}")
              for copy in range(2)]
     wanted, wrong = [], []
     for path in paths:
@@ -259,7 +216,7 @@ def dwz_files_are_followed(context):
 
 @test
 def plt_entries_are_named(context):
-    path = _build(context, BUILDS["dwarf5"])
+    path = build(context, BUILDS["dwarf5"])
     listing = run("objdump", "-dC", "--no-show-raw-insn", path)
     requests, wanted = [], []
     for line in listing.splitlines():
@@ -274,129 +231,15 @@ def plt_entries_are_named(context):
 
 @test
 def another_version_of_a_file_is_refused(context):
-    path = _build(context, BUILDS["dwarf5"])
-    build_id = _build_id(path)
+    path = build(context, BUILDS["dwarf5"])
+    build_id = build_id_of(path)
     offset = functions(path)["first_place"][0] - shift(path)
     right = one(offset, path, "-b", build_id)
     wrong_id = build_id[::-1]
     frame = one(offset, path, "-b", wrong_id, "-d", NOWHERE)
-    wrong = _is_first_place(right, "right", has_file=False)
+    wrong = is_first_place(right, "right", has_file=False)
     if frame.function != f"{os.path.basename(path)}+{offset:#x} [{wrong_id}]":
         wrong.append(f"{frame}")
-    fail_if(wrong)
-
-
-def _serve(handler):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
-
-
-def _handler(answer):
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):  # pylint: disable=invalid-name
-            try:
-                answer(self)
-            except OSError:
-                pass  # the client has left
-
-        def log_message(self, *_):  # pylint: disable=arguments-differ
-            pass
-
-    return Handler
-
-
-def _gives(path):
-    def answer(request):
-        with open(path, "rb") as file:
-            content = file.read()
-        request.send_response(200)
-        request.send_header("Content-Length", str(len(content)))
-        request.end_headers()
-        request.wfile.write(content)
-    return answer
-
-
-def _trickles(request):
-    request.send_response(200)
-    request.send_header("Content-Length", str(1 << 30))
-    request.end_headers()
-    while True:
-        request.wfile.write(b"\x7fELF")
-        time.sleep(0.2)
-
-
-def _fetch(context, url, requests, *options):
-    """Frames, statistics and how long it took."""
-    cache = context.file("cache")
-    shutil.rmtree(cache, ignore_errors=True)
-    start = time.monotonic()
-    found, stats = symbolise(
-        requests, "-d", NOWHERE, *options,
-        environment={"DEBUGINFOD_URLS": url, "DEBUGINFOD_CACHE_PATH": cache,
-                     "HOME": context.path})
-    return found, stats, time.monotonic() - start
-
-
-@test
-def debuginfod_gives_names(context):
-    stripped, debug, offset = _with_debug_file(context)
-    with _serve(_handler(_gives(debug))) as server:
-        url = f"http://127.0.0.1:{server.server_port}/"
-        moved = context.file("moved")
-        os.rename(debug, moved)
-        run("objcopy", "--remove-section=.gnu_debuglink", stripped)
-        with open(moved, "rb") as file:
-            content = file.read()
-        with open(debug, "wb") as file:
-            file.write(content)
-        found, stats, _ = _fetch(context, url, [(offset, stripped)], "-l")
-        server.shutdown()
-    wrong = _is_first_place(found[0][-1], "fetched")
-    if stats["fetched"] != 1 or stats["fetch-gave-up"]:
-        wrong.append(f"{stats}")
-    fail_if(wrong)
-
-
-@test
-def a_lying_debuginfod_names_nothing(context):
-    stripped, debug, offset = _with_debug_file(context)
-    other = _build(context, [*GXX, "-DCOPY=1", "-O1", SOURCE], "other")
-    os.unlink(debug)
-    with _serve(_handler(_gives(other))) as server:
-        url = f"http://127.0.0.1:{server.server_port}/"
-        found, stats, _ = _fetch(context, url, [(offset, stripped)], "-l")
-        server.shutdown()
-    if found[0][-1].is_named() or stats["fetched"]:
-        raise Failure(f"{found} {stats}")
-
-
-@each({"silent": None, "trickling": _trickles})
-def a_hanging_debuginfod_delays_no_longer_than_it_may(context, answer):
-    """Several files ask, all of them together wait once."""
-    stripped, debug, offset = _with_debug_file(context)
-    os.unlink(debug)
-    others = [_strip(_build(context, [*GXX, f"-O{level}", SOURCE], f"other{level}"))
-              for level in range(2)]
-    requests = [(offset, path) for path in [stripped, *others]]
-    if answer:
-        server = _serve(_handler(answer))
-        port = server.server_port
-    else:
-        server = socket.create_server(("127.0.0.1", 0))
-        port = server.getsockname()[1]
-    found, stats, took = _fetch(context, f"http://127.0.0.1:{port}/", requests, "-t", "2000")
-    if answer:
-        server.shutdown()
-        server.server_close()
-    else:
-        server.close()
-    wrong = [f"{frames}" for frames in found if frames[-1].is_named()]
-    if not stats["fetch-gave-up"]:
-        wrong.append(f"{stats}")
-    if took > 4:
-        wrong.append(f"it took {took:.1f} s, and may take 2")
     fail_if(wrong)
 
 
@@ -536,8 +379,8 @@ def stacks_have_names(context):
 @test
 def stacks_of_a_stripped_program_have_places(context):
     """What was stripped is its offset, what others export still has its name; none is wrong."""
-    path = _build(context, BUILDS["dwarf5"])
-    stripped = _strip(path)
+    path = build(context, BUILDS["dwarf5"])
+    stripped = strip(path)
     low, size = functions(path)["first_place"]
     stacks = _named_stacks(context, stripped)
     base = os.path.basename(stripped)
@@ -554,7 +397,7 @@ def stacks_of_a_stripped_program_have_places(context):
 
 @test
 def stacks_of_a_rust_program_have_names(context):
-    path = _build(context, BUILDS["rust"])
+    path = build(context, BUILDS["rust"])
     stacks = _named_stacks(context, path, "--lines")
     wanted = [("^malloc$", "", "^named::leak_here", "^named::main"),
               ("leak_here", "^named::main")]
