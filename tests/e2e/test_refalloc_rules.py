@@ -17,6 +17,7 @@ RULES = {
     "threshold_set": ["threshold=10000"],
     "mapping_returned": [],
     "small_stays": [],
+    "in_order": [],
     "coalesce": [],
     "header": [],
     "trim": [],

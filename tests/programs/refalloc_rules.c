@@ -80,12 +80,13 @@ static void rule_mapping_returned(void)
 /* A freed small block stays in the pool: no kernel call, and the next request has it again. */
 static void rule_small_stays(void)
 {
-	static const size_t sizes[] = { 1, 24, 100, 1000, 1024, 1025, 5000, 60000 };
+	static const size_t sizes[] = { 1, 24, 100, 1000, 1024, 1025, 4096, 5000, 60000 };
 	char *blocks[64];
 
 	free(malloc(100 * KIB));
 	for (size_t i = 0; i < ELEMENTS(sizes); i++) {
-		size_t count = sizes[i] > 1024 ? 2 : ELEMENTS(blocks);
+		bool is_cached = sizes[i] <= 4096;
+		size_t count = is_cached ? ELEMENTS(blocks) : 2;
 		__u64 calls;
 
 		for (size_t j = 0; j < count; j++)
@@ -100,8 +101,24 @@ static void rule_small_stays(void)
 		for (size_t j = 0; j < count; j++)
 			free(blocks[j]);
 		EXPECT(kernel_calls() == calls);
-		EXPECT(malloc(sizes[i]) == blocks[count - 1] || sizes[i] > 1024);
+		EXPECT(malloc(sizes[i]) == blocks[count - 1] || !is_cached);
 	}
+}
+
+/* What is freed in order leaves its last blocks in the cache: the end of the heap stays. */
+static void rule_in_order(void)
+{
+	static char *blocks[20000];
+	char *end;
+
+	for (size_t i = 0; i < ELEMENTS(blocks); i++)
+		blocks[i] = malloc(i % 200);
+	end = sbrk(0);
+	for (size_t i = 0; i < ELEMENTS(blocks); i++)
+		free(blocks[i]);
+	EXPECT(sbrk(0) == end);
+	EXPECT(malloc_trim(0) == 1);
+	EXPECT((char *)sbrk(0) < end - 2 * MIB);
 }
 
 /* Freed neighbours become one block, in whichever order they are freed. */
@@ -428,6 +445,7 @@ static const struct refalloc_rule rules[] = {
 	{ "threshold_set", rule_threshold_set },
 	{ "mapping_returned", rule_mapping_returned },
 	{ "small_stays", rule_small_stays },
+	{ "in_order", rule_in_order },
 	{ "coalesce", rule_coalesce },
 	{ "header", rule_header },
 	{ "trim", rule_trim },
