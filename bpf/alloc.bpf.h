@@ -385,22 +385,29 @@ internal:
 	return 0;
 }
 
-static __always_inline int probe__return(struct pt_regs *ctx)
+static __always_inline void probe__return_from(__u64 sp, __u64 result)
 {
+	int begun;
+
 	if (!active)
-		return 0;
+		return;
+	begun = work__begin();
 	count__seen(KIND_RETURN);
-	/* The return has popped its address. */
-	return return__end(PT_REGS_SP(ctx) - RETURN_SLOT_BYTES, PT_REGS_RC(ctx));
+	return__end(sp, result);
+	if (begun)
+		work__end(begun);
+}
+
+/* The return has popped its address. */
+static __always_inline void probe__return(struct pt_regs *ctx)
+{
+	probe__return_from(PT_REGS_SP(ctx) - RETURN_SLOT_BYTES, PT_REGS_RC(ctx));
 }
 
 /* The ret of a function that no return probe may stand on: its address is not popped yet. */
-static __always_inline int probe__return_at(struct pt_regs *ctx)
+static __always_inline void probe__return_at(struct pt_regs *ctx)
 {
-	if (!active)
-		return 0;
-	count__seen(KIND_RETURN);
-	return return__end(PT_REGS_SP(ctx), PT_REGS_RC(ctx));
+	probe__return_from(PT_REGS_SP(ctx), PT_REGS_RC(ctx));
 }
 
 /* 1: its return is not wanted. */
@@ -426,14 +433,40 @@ static __always_inline int mallopt__enter(struct pt_regs *ctx, __u32 flags)
 	return rule__begin_setting(process, record, parameter, value, flags);
 }
 
+/* 1: its return is not wanted. */
+static __always_inline int request__enter(struct pt_regs *ctx, __u64 cookie, __u32 kind)
+{
+	struct task *record = task__make_record(bpf_get_current_task_btf());
+	struct alloc_entry *entry;
+	__u64 ret = 0;
+
+	count__seen(kind);
+	if (!record) {
+		count__lost(kind, LOSS_NO_TASK_STORAGE);
+		return 1;
+	}
+	entry = &record->entry;
+	__builtin_memset(entry, 0, sizeof(*entry));
+	entry->function = COOKIE_FUNCTION(cookie);
+	entry->file = COOKIE_FILE(cookie);
+	entry->site = COOKIE_ADDRESS(cookie);
+	entry->bias = PT_REGS_IP(ctx) - COOKIE_ADDRESS(cookie);
+	entry->sp = PT_REGS_SP(ctx);
+	/* Read to the stack: a hardened kernel looks up what any other memory belongs to. */
+	if (entry__return_address(ctx, &ret)) {
+		count__lost(kind, LOSS_ARGUMENT_UNREADABLE);
+		return 1;
+	}
+	entry->ret = ret;
+	entry__read_arguments(entry, ctx);
+	return entry__begin(record, kind);
+}
+
 static __always_inline int probe__enter(struct pt_regs *ctx)
 {
 	__u64 cookie = bpf_get_attach_cookie(ctx);
 	__u32 function = COOKIE_FUNCTION(cookie);
-	__u32 kind = function == FUNCTION_FREE ? KIND_FREE : KIND_ALLOC;
-	struct alloc_entry *entry;
-	struct task *record;
-	__u64 ret = 0;
+	int begun, declined;
 
 	if (function == FUNCTION_CALIBRATE) {
 		ADD(nr_calibrations, 1);
@@ -447,27 +480,11 @@ static __always_inline int probe__enter(struct pt_regs *ctx)
 		return 1;
 	if (function == FUNCTION_MALLOPT)
 		return mallopt__enter(ctx, file__flags(COOKIE_FILE(cookie)));
-	count__seen(kind);
-	record = task__make_record(bpf_get_current_task_btf());
-	if (!record) {
-		count__lost(kind, LOSS_NO_TASK_STORAGE);
-		return 1;
-	}
-	entry = &record->entry;
-	__builtin_memset(entry, 0, sizeof(*entry));
-	entry->function = function;
-	entry->file = COOKIE_FILE(cookie);
-	entry->site = COOKIE_ADDRESS(cookie);
-	entry->bias = PT_REGS_IP(ctx) - COOKIE_ADDRESS(cookie);
-	entry->sp = PT_REGS_SP(ctx);
-	/* Read to the stack: a hardened kernel looks up what any other memory belongs to. */
-	if (entry__return_address(ctx, &ret)) {
-		count__lost(kind, LOSS_ARGUMENT_UNREADABLE);
-		return 1;
-	}
-	entry->ret = ret;
-	entry__read_arguments(entry, ctx);
-	return entry__begin(record, kind);
+	begun = work__begin();
+	declined = request__enter(ctx, cookie, function == FUNCTION_FREE ? KIND_FREE : KIND_ALLOC);
+	if (begun)
+		work__end(begun);
+	return declined;
 }
 
 /* Entry alone: depth entry, free, and depth full where there are no sessions. */

@@ -413,6 +413,7 @@ enum target_mode {
 struct ledger {
 	__u64 events[NR_EVENT_KINDS][NR_OUTCOMES];
 	__u64 losses[NR_LOSSES];
+	__u64 nr_timed, timed_ns; /* runs of the allocation programs, and what they took */
 };
 
 _Static_assert(sizeof(struct process_identity) == 144, "process_identity");

@@ -312,14 +312,25 @@ int collector__poll(struct collector *collector, int timeout_ms, int wake_fd)
 	return collector__make_room(collector);
 }
 
-__u64 collector__traps(const struct collector *collector)
+struct traps collector__traps_of(const struct collector *collector, const struct ledger *books)
+{
+	const __u64(*events)[NR_OUTCOMES] = books->events;
+	struct traps traps = { .each_ns = collector->bare_trap_ns };
+
+	traps.nr = events[KIND_ALLOC][OUTCOME_SEEN] + events[KIND_FREE][OUTCOME_SEEN] +
+		   events[KIND_RETURN][OUTCOME_SEEN];
+	if (books->nr_timed)
+		traps.each_ns += books->timed_ns / books->nr_timed;
+	return traps;
+}
+
+struct traps collector__traps(const struct collector *collector)
 {
 	struct ledger books;
 
 	if (session__read_books(&collector->session, &books))
-		return 0;
-	return books.events[KIND_ALLOC][OUTCOME_SEEN] + books.events[KIND_FREE][OUTCOME_SEEN] +
-	       books.events[KIND_RETURN][OUTCOME_SEEN];
+		memset(&books, 0, sizeof(books));
+	return collector__traps_of(collector, &books);
 }
 
 int collector__take(struct collector *collector, struct snapshot *snapshot, bool next_epoch)

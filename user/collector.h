@@ -62,7 +62,7 @@ struct collector {
 	__u64 nr_filled; /* table elements, when they were last looked at */
 	int pause_ms; /* 0: not polled yet */
 	__u64 start_ns, end_ns; /* CLOCK_MONOTONIC; end 0: still running */
-	__u64 trap_ns;
+	__u64 bare_trap_ns; /* calibrated: with a program that does nothing */
 	char *detached_why;
 };
 
@@ -84,8 +84,13 @@ int collector__poll(struct collector *collector, int timeout_ms, int wake_fd);
 /* How long the next poll may wait at most: longer and longer while nothing comes. */
 int collector__pause_ms(const struct collector *collector);
 
-/* Traps taken so far. */
-__u64 collector__traps(const struct collector *collector);
+/* Traps taken so far, and what one has cost: the trap, as calibrated, and the program in it, as timed. */
+struct traps {
+	__u64 nr, each_ns;
+};
+
+struct traps collector__traps(const struct collector *collector);
+struct traps collector__traps_of(const struct collector *collector, const struct ledger *books);
 
 /* Copies what there is. With next_epoch path limits begin anew behind it. 0 or -errno. */
 int collector__take(struct collector *collector, struct snapshot *snapshot, bool next_epoch);

@@ -17,7 +17,7 @@
 /* Above this share of time in traps, at their dearest, a total is only bounded. */
 #define ESTIMATE_MOST_DILATION 0.5
 
-/* A trap in a busy program costs up to so much more than the calibrated one. */
+/* A trap in a busy program costs up to so much more than one was measured to. */
 #define ESTIMATE_TRAP_ERROR 0.25
 
 /*

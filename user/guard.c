@@ -11,15 +11,15 @@
 #define PERIOD_NS 100000000ULL
 #define NS_PER_S 1000000000ULL
 
-static void detach(struct collector *collector, __u64 traps, __u64 now_ns)
+static void detach(struct collector *collector, const struct traps *traps, __u64 now_ns)
 {
 	session__stop_probing(&collector->session);
 	probes__detach(&collector->probes);
 	if (asprintf(&collector->detached_why,
 		     "after %.1f s: %llu traps of %.1f us within a second are more than %d %% of the "
 		     "host's CPU",
-		     (double)(now_ns - collector->start_ns) / 1e9, (unsigned long long)traps,
-		     (double)collector->trap_ns / 1000, MOST_TRAP_PERCENT) < 0)
+		     (double)(now_ns - collector->start_ns) / 1e9, (unsigned long long)traps->nr,
+		     (double)traps->each_ns / 1000, MOST_TRAP_PERCENT) < 0)
 		collector->detached_why = NULL;
 	log__warning("allocation probes detached: %s; the kernel side goes on",
 		     collector->detached_why ? collector->detached_why : "too costly");
@@ -27,17 +27,19 @@ static void detach(struct collector *collector, __u64 traps, __u64 now_ns)
 
 void guard__poll(struct guard *guard, struct collector *collector, __u64 now_ns)
 {
-	__u64 traps, most_ns;
+	struct traps traps;
+	__u64 most_ns;
 
 	if (now_ns < guard->next_ns)
 		return;
 	guard->next_ns = now_ns + PERIOD_NS;
 	memmove(guard->traps + 1, guard->traps, GUARD_SAMPLES * sizeof(guard->traps[0]));
-	guard->traps[0] = collector__traps(collector);
+	traps = collector__traps(collector);
+	guard->traps[0] = traps.nr;
 	if (guard->nr < GUARD_SAMPLES)
 		guard->nr++;
-	traps = guard->traps[0] - guard->traps[guard->nr];
+	traps.nr -= guard->traps[guard->nr];
 	most_ns = NS_PER_S * (__u64)sysconf(_SC_NPROCESSORS_ONLN) * MOST_TRAP_PERCENT / 100;
-	if (traps * collector->trap_ns > most_ns)
-		detach(collector, traps, now_ns);
+	if (traps.nr * traps.each_ns > most_ns)
+		detach(collector, &traps, now_ns);
 }

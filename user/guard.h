@@ -21,7 +21,7 @@ struct guard {
 
 /*
  * Looks, if it is time, and detaches the collector's allocation probes if they cost too much: says
- * so on stderr and in detached_why. now_ns: CLOCK_MONOTONIC. The collector's trap_ns is not 0.
+ * so on stderr and in detached_why. now_ns: CLOCK_MONOTONIC. The collector's bare_trap_ns is not 0.
  */
 void guard__poll(struct guard *guard, struct collector *collector, __u64 now_ns);
 

@@ -219,7 +219,7 @@ static int hist__report(struct hist *hist)
 static bool hist__is_guarded(const struct hist *hist)
 {
 	return hist->options->target == TARGET_ALL && hist->options->budget <= 0 &&
-	       !hist->collector.probes.detached && hist->collector.trap_ns;
+	       !hist->collector.probes.detached && hist->collector.bare_trap_ns;
 }
 
 static bool hist__is_over(struct hist *hist, __u64 now_ns)
@@ -389,7 +389,7 @@ static int hist__prepare(struct hist *hist)
 	collector->reads_params = options->view == VIEW_THRESHOLD && !options->no_read;
 	collector->probes.windowed = options->budget > 0;
 	if (options->depth != DEPTH_KERNEL)
-		collector->trap_ns = probes__calibrate(&collector->probes);
+		collector->bare_trap_ns = probes__calibrate(&collector->probes);
 	error = targets__select(collector, options, &hist->command);
 	if (!error && options->depth != DEPTH_KERNEL)
 		error = targets__probe(collector, options, &hist->command);

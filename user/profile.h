@@ -150,7 +150,7 @@ struct profile_refusal {
 
 struct profile_cost {
 	__u64 traps;
-	__u64 trap_ns; /* calibrated cost of one trap, this host, nanoseconds */
+	__u64 trap_ns; /* cost of one trap with its program, this host, nanoseconds */
 	double own_cpu_s;
 	__u64 own_bytes; /* resident set and BPF maps */
 	__u64 bpf_run_ns;

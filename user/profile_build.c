@@ -262,12 +262,11 @@ static void profile_build__cost(const struct collector *collector, const struct 
 				struct profile_cost *cost)
 {
 	const struct session *session = &collector->session;
+	struct traps traps = collector__traps_of(collector, &snapshot->books);
 	struct rusage usage;
 
-	cost->traps = snapshot->books.events[KIND_ALLOC][OUTCOME_SEEN] +
-		      snapshot->books.events[KIND_FREE][OUTCOME_SEEN] +
-		      snapshot->books.events[KIND_RETURN][OUTCOME_SEEN];
-	cost->trap_ns = collector->trap_ns;
+	cost->traps = traps.nr;
+	cost->trap_ns = traps.each_ns;
 	if (!getrusage(RUSAGE_SELF, &usage))
 		cost->own_cpu_s =
 			timeval__seconds(usage.ru_utime) + timeval__seconds(usage.ru_stime);

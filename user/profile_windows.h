@@ -31,7 +31,7 @@ struct profile_budget {
 struct profile_windows {
 	struct estimate_sums count, bytes;
 	double counted, counted_bytes; /* in windows, exact */
-	double traps_s; /* its traps, at their calibrated cost */
+	double traps_s; /* its traps, by what one costs */
 	double dilated; /* requests, each by the share of traps in its window */
 	double whole_d; /* own time of all the run, without traps */
 	double share_d, share_dd; /* of all its requests; see struct estimate_share */

@@ -74,7 +74,7 @@ double window_edge__attach(struct windows *windows, double *cpu_s)
 	for (size_t i = 0; i < probes->nr_files; i++)
 		probes__attach_file(probes, i);
 	windows->own_calls_hit = canary__batch_ns() >
-				 CANARY_CALLS * windows->collector->trap_ns / 2;
+				 CANARY_CALLS * windows->collector->bare_trap_ns / 2;
 	*cpu_s = (double)(thread__cpu_ns() - before_ns) / 1e9;
 	return (double)begin_ns / 1e9;
 }
@@ -160,11 +160,11 @@ double window_edge__tail_s(struct windows *windows)
 {
 	struct collector *collector = windows->collector;
 	__u64 begin_ns = clock__now_ns(), at_ns = begin_ns, slow_ns = 0;
-	__u64 slow_batch_ns = CANARY_CALLS * collector->trap_ns / 2;
+	__u64 slow_batch_ns = CANARY_CALLS * collector->bare_trap_ns / 2;
 	unsigned int slow_in_row = 0;
 
 	/* Probed by process our own calls are not hit. */
-	if (!windows->own_calls_hit || !collector->trap_ns)
+	if (!windows->own_calls_hit || !collector->bare_trap_ns)
 		return -1;
 	while (at_ns - begin_ns < CANARY_MOST_NS &&
 	       at_ns - (slow_ns ? slow_ns : begin_ns) < CANARY_QUIET_NS) {

@@ -17,7 +17,7 @@ struct window_part {
 	double window_s; /* that it was open */
 	double weight; /* time that it stands for, over its length and its probability */
 	double cpu_s; /* the process's CPU time in it, traps and all; below 0: not known */
-	double trap_s; /* calibrated cost of one trap */
+	double trap_s; /* cost of one trap */
 	__u64 traps; /* of the process, in it */
 	__u64 count, bytes; /* of its requests */
 };

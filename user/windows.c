@@ -212,7 +212,7 @@ static int windows__drain(struct windows *windows, double window_s)
 	struct window_part part = {
 		.window_s = window_s,
 		.weight = windows->period_s / window_s,
-		.trap_s = (double)collector->trap_ns / 1e9,
+		.trap_s = (double)collector__traps(collector).each_ns / 1e9,
 	};
 	struct window_entry *entries;
 	size_t nr, at = 0, first = 0;
@@ -277,17 +277,19 @@ static void windows__plan(struct windows *windows)
 static void windows__stay_open(struct windows *windows, double start_s)
 {
 	struct collector *collector = windows->collector;
-	double end_s = start_s + windows->plan.window_s, trap_s = (double)collector->trap_ns / 1e9;
-	__u64 before = collector__traps(collector);
+	double end_s = start_s + windows->plan.window_s;
+	__u64 before = collector__traps(collector).nr;
 
 	for (;;) {
 		double at_s = now_s(), next_s = at_s + STEP_S;
+		struct traps traps;
 
 		if (at_s >= end_s)
 			return;
 		sleep_until(next_s < end_s ? next_s : end_s);
+		traps = collector__traps(collector);
 		if (window_plan__is_spent(&windows->plan,
-					  (double)(collector__traps(collector) - before) * trap_s,
+					  (double)((traps.nr - before) * traps.each_ns) / 1e9,
 					  windows->costs.nr_cpus)) {
 			windows->budget.nr_early++;
 			return;
