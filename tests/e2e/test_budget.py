@@ -133,6 +133,32 @@ def whole_host(context):
     fail_if(found)
 
 
+def _ns_of_a_request(context, *tool):
+    """CPU time, of a program that does nothing else; and the report, if there is a tool."""
+    output, said = context.file("output"), context.file("stdout")
+    with open(said, "wb") as stdout:
+        context.run([*tool, *(["--json", "-o", output, "--"] if tool else []),
+                     program("paced"), 0, 1], stdout=stdout)
+    (truth,) = harness.documents(said)
+    return 1e9 * truth["cpu_s"] / truth["requests"], harness.documents(output)[0] if tool else None
+
+
+@each({"entry": "entry", "full": "full"})
+def a_trap_costs_what_is_said(context, depth):
+    """With the program in it: within a fifth of what the probed program loses, in one of three."""
+    ratios = []
+    for _ in range(3):
+        without, _ = _ns_of_a_request(context)
+        taken, document = _ns_of_a_request(context, harness.ALLOCPATH, "hist", "--probes", depth)
+        (process,) = [row for row in document["processes"] if row["comm"] == "paced"]
+        cost = document["cost"]
+        lost = (taken - without) * process["requests"]["count"] / cost["traps"]
+        ratios.append(cost["trap_ns"] / lost)
+        if 0.8 < ratios[-1] < 1.25:
+            return
+    raise Failure(f"the cost that is said is {ratios} of what was lost")
+
+
 # microseconds of work behind each request
 WORKS = [0, 0.1, 0.3, 1, 3, 5, 10, 20, 50, 100]
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * paced US SECONDS: asks for a block of 64 or, one in four, 1000 bytes, then computes for US
- * microseconds, and so on for SECONDS; prints how many requests that were, and how many large.
+ * microseconds, and so on for SECONDS; prints how many requests that were, how many large, and the
+ * CPU time of it all.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,7 @@ int main(int argc, char **argv)
 	double us = argc == 3 ? strtod(argv[1], NULL) : 0;
 	double end_s = now_s() + (argc == 3 ? strtod(argv[2], NULL) : 0);
 	unsigned long rounds = (unsigned long)(us * 1e-6 * calibrate()), requests = 0, large = 0;
+	double begin_cpu_s = cpu_s();
 
 	while (now_s() < end_s) {
 		for (int i = 0; i < 64; i++) {
@@ -51,6 +53,7 @@ int main(int argc, char **argv)
 				;
 		}
 	}
-	printf("{\"requests\": %lu, \"large\": %lu}\n", requests, large);
+	printf("{\"requests\": %lu, \"large\": %lu, \"cpu_s\": %.6f}\n", requests, large,
+	       cpu_s() - begin_cpu_s);
 	return 0;
 }
