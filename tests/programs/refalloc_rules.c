@@ -80,12 +80,12 @@ static void rule_mapping_returned(void)
 /* A freed small block stays in the pool: no kernel call, and the next request has it again. */
 static void rule_small_stays(void)
 {
-	static const size_t sizes[] = { 1, 24, 100, 1000, 1024, 1025, 4096, 5000, 60000 };
+	static const size_t sizes[] = { 1, 24, 100, 1000, 1024, 1025, 5000, 8192, 10000, 60000 };
 	char *blocks[64];
 
 	free(malloc(100 * KIB));
 	for (size_t i = 0; i < ELEMENTS(sizes); i++) {
-		bool is_cached = sizes[i] <= 4096;
+		bool is_cached = sizes[i] <= 8192;
 		size_t count = is_cached ? ELEMENTS(blocks) : 2;
 		__u64 calls;
 
@@ -148,14 +148,14 @@ static void rule_coalesce(void)
 	}
 }
 
-/* The header of 16 bytes is in front of the block, and all that a block costs above its size. */
+/* The header of 16 bytes, in front of a block, is all that it costs where no step rounds it up. */
 static void rule_header(void)
 {
-	char *first = malloc(5000), *second = malloc(5000);
+	char *first = malloc(10000), *second = malloc(10000);
 
-	EXPECT(second - first == 5008 + 16);
-	EXPECT((*(__u64 *)(first - 8) & 0x0000fffffffffff0ULL) == 5008 + 16);
-	EXPECT(malloc_usable_size(first) == 5008);
+	EXPECT(second - first == 10000 + 16);
+	EXPECT((*(__u64 *)(first - 8) & 0x0000fffffffffff0ULL) == 10000 + 16);
+	EXPECT(malloc_usable_size(first) == 10000);
 	for (size_t size = 1; size < 1000; size++)
 		EXPECT(malloc_usable_size(malloc(size)) ==
 		       (size < 16 ? 16 : (size + 15) / 16 * 16));
@@ -199,7 +199,7 @@ static void rule_no_trim(void)
 		free(blocks[i]);
 	EXPECT(sbrk(0) == end);
 	EXPECT(mallopt(M_TRIM_THRESHOLD, 100000) == 1);
-	free(malloc(5000));
+	free(malloc(10000));
 	EXPECT((char *)sbrk(0) < end - 9 * MIB);
 }
 
@@ -210,7 +210,7 @@ static void rule_pinned(void)
 
 	for (size_t i = 0; i < ELEMENTS(blocks); i++)
 		blocks[i] = malloc(100 * KIB);
-	pin = malloc(5000); /* no cache keeps it */
+	pin = malloc(10000); /* no cache keeps it */
 	end = sbrk(0);
 	for (size_t i = 0; i < ELEMENTS(blocks); i++)
 		free(blocks[i]);
@@ -315,7 +315,7 @@ static void rule_realloc_heap(void)
 	EXPECT(realloc(block, 60000) == block);
 	EXPECT(realloc(block, 10000) == block);
 	second = malloc(45000);
-	fence = malloc(5000);
+	fence = malloc(10000);
 	EXPECT(second > block + 10000 && second < block + 10100);
 	free(second);
 	EXPECT(realloc(block, 50000) == block);

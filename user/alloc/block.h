@@ -41,8 +41,8 @@
 
 /* Requests above FINE_MAX, up to COARSE_MAX, take whole steps: caches find more of few sizes. */
 #define FINE_MAX ((size_t)1024)
-#define COARSE_MAX ((size_t)4096)
-#define COARSE_STEP ((size_t)128)
+#define COARSE_MAX ((size_t)8192)
+#define COARSE_STEP ((size_t)256)
 
 #define BLOCK_USED 1ULL
 #define BLOCK_MAPPED 2ULL
