@@ -30,10 +30,11 @@ def _with_capabilities(*names):
     return [*words, "--shell=/usr/bin/env", "--"]
 
 
-def _doctor(context, prefix=("env", "-u", "DEBUGINFOD_URLS")):
+def _doctor(context, prefix=(), debuginfod=""):
     output = context.file("doctor.json")
     with leftovers.nothing_attached(), open(output, "wb") as stdout:
-        process = context.start([*prefix, harness.ALLOCPATH, "doctor", "--json"], stdout=stdout)
+        process = context.start([*prefix, harness.ALLOCPATH, "doctor", "--json"], stdout=stdout,
+                                environment={"DEBUGINFOD_URLS": debuginfod})
         ended = context.finish(process)
     text = context.stderr_of(process)
     if ended or text:
@@ -125,7 +126,7 @@ def symbols(context):
     found = [] if re.search(r"of [1-9]\d* files: \d+ by a debug file, [1-9]\d* by their own",
                             detail) else [f"symbols: {detail}"]
     found += _differences(document, {"debuginfod": "no", "kernel_symbols": "yes"})
-    document = _doctor(context, ["env", "DEBUGINFOD_URLS=http://127.0.0.1:9/"])
+    document = _doctor(context, debuginfod="http://127.0.0.1:9/")
     found += _differences(document, {"debuginfod": "yes"})
     if target.poll() is not None:
         found.append("the target has ended")
