@@ -14,10 +14,10 @@ from workloads import text_check
 LARGE = 1000  # bytes
 
 
-def _paced(context, work_us, seconds, budget, view="hist"):
-    """A self-counting program under a budget. (its process in the JSON, its truth, the document)"""
+def _paced(context, work_us, seconds, *options, view="hist"):
+    """A self-counting program, measured. (its process in the JSON, its truth, the document)"""
     output, said = context.file("output"), context.file("stdout")
-    words = [harness.ALLOCPATH, view, "-o", output, "--budget", budget]
+    words = [harness.ALLOCPATH, view, "-o", output, *options]
     with open(said, "wb") as stdout:
         tool = context.start([*words, *(["--json"] if view == "hist" else []), "--",
                               program("paced"), work_us, seconds], stdout=stdout)
@@ -91,7 +91,7 @@ def _check_document(document, process):
 @each({"hist": "hist", "record": "record"})
 def estimates(context, view):
     """Near the truth; where there is an interval, in it: thrice as wide, not to fail by chance."""
-    process, truth, document = _paced(context, 50, 7, "20%", view)
+    process, truth, document = _paced(context, 50, 7, "--budget", "20%", view=view)
     requests, windows = process["requests"], document["budget"]["windows"]
     found = _check_document(document, process) + _check_share(process, 3)
     if requests["at_least"] or not 0.8 < requests["count"] / truth["requests"] < 1.25:
@@ -106,7 +106,7 @@ def estimates(context, view):
 @test
 def bound(context):
     """A loop that does nothing else: far more than windows can see, and said to be."""
-    process, truth, document = _paced(context, 0, 3, "30%")
+    process, truth, document = _paced(context, 0, 3, "--budget", "30%")
     found = _check_document(document, process)
     if not process["requests"]["at_least"]:
         found.append(f"no bound: {process['requests']}")
@@ -133,14 +133,8 @@ def whole_host(context):
     fail_if(found)
 
 
-def _ns_of_a_request(context, *tool):
-    """CPU time, of a program that does nothing else; and the report, if there is a tool."""
-    output, said = context.file("output"), context.file("stdout")
-    with open(said, "wb") as stdout:
-        context.run([*tool, *(["--json", "-o", output, "--"] if tool else []),
-                     program("paced"), 0, 1], stdout=stdout)
-    (truth,) = harness.documents(said)
-    return 1e9 * truth["cpu_s"] / truth["requests"], harness.documents(output)[0] if tool else None
+def _ns_of_a_request(truth):
+    return 1e9 * truth["cpu_s"] / truth["requests"]
 
 
 @each({"entry": "entry", "full": "full"})
@@ -148,11 +142,14 @@ def a_trap_costs_what_is_said(context, depth):
     """With the program in it: within a fifth of what the probed program loses, in one of three."""
     ratios = []
     for _ in range(3):
-        without, _ = _ns_of_a_request(context)
-        taken, document = _ns_of_a_request(context, harness.ALLOCPATH, "hist", "--probes", depth)
-        (process,) = [row for row in document["processes"] if row["comm"] == "paced"]
+        said = context.file("alone")
+        with open(said, "wb") as stdout:
+            context.run([program("paced"), 0, 1], stdout=stdout)
+        (alone,) = harness.documents(said)
+        process, truth, document = _paced(context, 0, 1, "--probes", depth)
         cost = document["cost"]
-        lost = (taken - without) * process["requests"]["count"] / cost["traps"]
+        lost = ((_ns_of_a_request(truth) - _ns_of_a_request(alone))
+                * process["requests"]["count"] / cost["traps"])
         ratios.append(cost["trap_ns"] / lost)
         if 0.8 < ratios[-1] < 1.25:
             return
@@ -166,7 +163,7 @@ WORKS = [0, 0.1, 0.3, 1, 3, 5, 10, 20, 50, 100]
 @each({f"{work}_us": work for work in WORKS}, takes_long=True)
 def live(context, work):
     """At ten work lengths: the truth is in the interval, or the figure is a bound."""
-    process, truth, document = _paced(context, work, 60, "3%")
+    process, truth, document = _paced(context, work, 60, "--budget", "3%")
     found = _check_document(document, process)
     print(f"    {work} us: {truth['requests']}, windows {process['requests']}")
     requests = process["requests"]
